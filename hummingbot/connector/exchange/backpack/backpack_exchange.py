@@ -1,0 +1,64 @@
+"""The spot connector, under the name of the one that Hummingbot ships."""
+
+from decimal import Decimal
+from typing import Any, override
+
+from .api.models import MarketType
+from .backpack_connector_base import BackpackConnectorBase
+from .backpack_constants import DEFAULT_DOMAIN, EXCHANGE_NAME, live_environment
+
+
+class BackpackExchange(BackpackConnectorBase):
+    """Backpack's spot markets.
+
+    Args:
+        backpack_api_key: public key, base64.
+        backpack_api_secret: private key, base64.
+        balance_asset_limit: Hummingbot's limits of what may be used, by exchange and asset.
+        rate_limits_share_pct: share of the request limits that this connector may use, per cent.
+        trading_pairs: Hummingbot's names of the pairs to follow.
+        trading_required: False for public data only; then no keys are needed.
+        domain: name of the connector.
+        demo_mode: trade on a simulated exchange.
+        api_key: short form of `backpack_api_key`.
+        api_secret: short form of `backpack_api_secret`.
+        client_config_map: what older versions of Hummingbot pass in place of the two limits.
+
+    Raises:
+        CredentialsError: the keys cannot work; the message says why.
+    """
+
+    market_type = MarketType.SPOT
+
+    def __init__(  # noqa: PLR0913 (Hummingbot passes these)
+        self,
+        backpack_api_key: str = "",
+        backpack_api_secret: str = "",
+        balance_asset_limit: dict[str, dict[str, Decimal]] | None = None,
+        rate_limits_share_pct: Decimal = Decimal(100),
+        trading_pairs: list[str] | None = None,
+        trading_required: bool = True,  # noqa: FBT001, FBT002 (Hummingbot's signature)
+        domain: str = DEFAULT_DOMAIN,
+        demo_mode: bool | str = False,  # noqa: FBT001, FBT002 (Hummingbot's signature)
+        *,
+        api_key: str = "",
+        api_secret: str = "",
+        client_config_map: Any = None,  # noqa: ANN401 (Hummingbot's ClientConfigMap)
+    ) -> None:
+        if client_config_map is not None:
+            balance_asset_limit = client_config_map.balance_asset_limit
+            rate_limits_share_pct = client_config_map.rate_limits_share_pct
+        super().__init__(
+            environment=live_environment(),
+            api_key=backpack_api_key or api_key,
+            api_secret=backpack_api_secret or api_secret,
+            trading_pairs=trading_pairs,
+            trading_required=trading_required,
+            balance_asset_limit=balance_asset_limit,
+            rate_limits_share_pct=Decimal(str(rate_limits_share_pct)),
+        )
+
+    @property
+    @override
+    def name(self) -> str:
+        return EXCHANGE_NAME

@@ -1,0 +1,488 @@
+"""Placing and cancelling: an order is never lost, and a write is never repeated blindly.
+
+Only definite evidence ends an order. After a time-out, a cut, a 5xx, a 429 or an unreadable reply its fate is unknown:
+it stays tracked and is looked up by its client id until it is found, or is absent from open orders and history after
+every request that could still create it has expired.
+"""
+
+import asyncio
+import difflib
+import time
+from collections.abc import Coroutine
+from decimal import Decimal
+from itertools import batched, chain, repeat
+from typing import Any, override
+
+from hummingbot.connector.exchange_py_base import ExchangePyBase
+from hummingbot.connector.utils import get_new_client_order_id
+from hummingbot.core.data_type.common import OrderType, TradeType
+from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate
+from hummingbot.core.data_type.limit_order import LimitOrder
+from hummingbot.core.data_type.market_order import MarketOrder
+from hummingbot.core.utils.async_utils import safe_ensure_future
+
+from .api.endpoints import (
+    MAX_BATCH_ORDERS,
+    CancelOrder,
+    ExecuteOrder,
+    ExecuteOrders,
+    GetOrder,
+    GetOrderHistory,
+)
+from .api.errors import (
+    BackpackError,
+    DuplicateClientId,
+    OrderNotFound,
+    Outcome,
+    TransportError,
+    refusal,
+)
+from .api.models import OrderStatus, PlacedOrder
+from .backpack_constants import (
+    HISTORY_PAGE,
+    UNKNOWN_ORDER_PATIENCE_S,
+    UNKNOWN_ORDER_RETRY_S,
+)
+from .backpack_order_tracker import BackpackOrderTracker
+from .backpack_translation import (
+    OrderReport,
+    build_order,
+    is_placed_by,
+    report_of_history,
+    report_of_order,
+)
+from .backpack_web_utils import RestClient
+
+_CLIENT_ID_ATTEMPTS = 5
+_FILL_GRACE_S = 2.0
+# Far above any real order, far below what Decimal's 28 digits can divide by the smallest step.
+_LARGEST_NUMBER = Decimal(10) ** 15
+
+
+class OrderLifecycle(ExchangePyBase):
+    """The part of the connector that writes."""
+
+    rest: RestClient
+    _order_tracker: BackpackOrderTracker
+
+    # === placing
+
+    @override
+    async def _create_order(
+        self,
+        trade_type: TradeType,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        order_type: OrderType,
+        price: Decimal | None = None,
+        **kwargs: Any,
+    ) -> None:
+        problem = self._problem_of(trading_pair, amount, order_type, price)
+        if problem is None:
+            await super()._create_order(
+                trade_type, order_id, trading_pair, amount, order_type, price, **kwargs
+            )
+            return
+        self.start_tracking_order(
+            order_id=order_id,
+            exchange_order_id=None,
+            trading_pair=trading_pair,
+            order_type=order_type,
+            trade_type=trade_type,
+            price=price,
+            amount=amount,
+            **kwargs,
+        )
+        self._on_order_failure(
+            order_id, trading_pair, amount, trade_type, order_type, price, ValueError(problem)
+        )
+
+    def _problem_of(
+        self, trading_pair: str, amount: Decimal, order_type: OrderType, price: Decimal | None
+    ) -> str | None:
+        """What makes an order impossible, in words for a trader, or ``None``."""
+        if trading_pair not in self._trading_rules:
+            return self._why_not_offered(trading_pair)
+        rule = self._trading_rules[trading_pair]
+        if not _is_sane(amount):
+            return f"The amount {amount} is not a positive number of a possible size."
+        if self.quantize_order_amount(trading_pair, amount) < rule.min_order_size:
+            return (
+                f"Order amount {amount} is lower than minimum order size {rule.min_order_size} for "
+                f"the pair {trading_pair}. The order will not be created."
+            )
+        if amount > rule.max_order_size:
+            return f"The amount {amount} is above the largest order of {trading_pair}, {rule.max_order_size}."
+        if order_type is OrderType.MARKET:
+            if not rule.supports_market_orders:
+                return f"{trading_pair} accepts no market orders at the moment; use a limit order."
+            book = self.order_books.get(trading_pair)
+            if book is None or book.get_price(False) != book.get_price(False):  # noqa: PLR0124 (NaN)
+                return f"There is no price for {trading_pair} yet; wait until the connector is ready."
+            return None
+        if price is None or not _is_sane(price):
+            return f"The price {price} is not a positive number of a possible size."
+        if self.quantize_order_price(trading_pair, price) <= 0:
+            return f"The price {price} is below the smallest price step of {trading_pair}, {rule.min_price_increment}."
+        return None
+
+    def _why_not_offered(self, trading_pair: str) -> str:
+        if not self._trading_rules:
+            return (
+                f"The trading rules are not loaded yet, so no order for {trading_pair} can be placed. Wait until "
+                "the connector is ready."
+            )
+        near = difflib.get_close_matches(trading_pair, self._trading_rules, n=3)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        return (
+            f"{trading_pair} is not a market of Backpack that is open for orders: it does not exist, or is closed "
+            f"or cancel-only.{hint}"
+        )
+
+    @override
+    async def _place_order_and_process_update(self, order: InFlightOrder, **kwargs: Any) -> str:
+        self._placing.add(order.client_order_id)
+        try:
+            report = await self._submit(order)
+        finally:
+            self._placing.discard(order.client_order_id)
+        await self._on_placed(order, report)
+        return report.exchange_order_id
+
+    async def _on_placed(self, order: InFlightOrder, report: OrderReport) -> None:
+        """The order exists: created first, then whatever the engine has done to it already."""
+        await self._order_tracker.apply(
+            OrderUpdate(
+                trading_pair=order.trading_pair,
+                update_timestamp=report.timestamp_s,
+                new_state=OrderState.OPEN,
+                client_order_id=order.client_order_id,
+                exchange_order_id=report.exchange_order_id,
+            )
+        )
+        if report.status is not OrderStatus.NEW:
+            self._spawn(self._apply_report(order, report))
+
+    @override
+    async def _place_order(
+        self,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        trade_type: TradeType,
+        order_type: OrderType,
+        price: Decimal,
+        **kwargs: Any,
+    ) -> tuple[str, float]:
+        order = self._order_tracker.active_orders[order_id]
+        report = await self._submit(order)
+        return report.exchange_order_id, report.timestamp_s
+
+    async def _submit(self, order: InFlightOrder) -> OrderReport:
+        """Place an order and return what became of it.
+
+        Raises:
+            BackpackError: the order certainly is not on the exchange.
+        """
+        for attempt in range(_CLIENT_ID_ATTEMPTS):
+            request = await self._request_of(order, attempt)
+            try:
+                return report_of_order(await self.rest.send(request))
+            except DuplicateClientId as e:
+                # Another bot's open order has this client id, or ours has, by a request that was thought lost.
+                found = await self._look_up(request)
+                if found is not None:
+                    return found
+                duplicate = e
+            except BackpackError as e:
+                if e.outcome is Outcome.REJECTED:
+                    raise
+                return await self._resolve(order, request, e)
+        raise duplicate
+
+    async def _request_of(self, order: InFlightOrder, attempt: int = 0) -> ExecuteOrder:
+        return build_order(
+            symbol=await self.symbol_of(order.trading_pair),
+            client_id=self._order_tracker.assign_client_id(order, attempt),
+            trade_type=order.trade_type,
+            order_type=order.order_type,
+            amount=order.amount,
+            price=order.price,
+            redeem_lent=self._has_lent(order),
+        )
+
+    async def _resolve(
+        self, order: InFlightOrder, request: ExecuteOrder, error: BackpackError
+    ) -> OrderReport:
+        """Find out what became of an order whose request got no definite answer."""
+        self.logger().warning(
+            f"It is not known whether Backpack accepted order {order.client_order_id} ({error}). "
+            "It stays tracked and is being looked up."
+        )
+        certain_s = time.monotonic() + UNKNOWN_ORDER_PATIENCE_S
+        for delay_s in chain(UNKNOWN_ORDER_RETRY_S, repeat(UNKNOWN_ORDER_RETRY_S[-1])):
+            await self._sleep(delay_s)
+            if order.exchange_order_id is not None:
+                # A stream event or a poll has found it meanwhile, and has applied its state.
+                return OrderReport(
+                    exchange_order_id=order.exchange_order_id,
+                    client_id=request.client_id,
+                    status=OrderStatus.NEW,
+                    executed_amount=order.executed_amount_base,
+                    timestamp_s=self._time_synchronizer.time(),
+                )
+            asked_s = time.monotonic()
+            try:
+                found = await self._look_up(request)
+            except BackpackError as e:
+                self.logger().debug("Order %s not looked up: %s", order.client_order_id, e)
+                continue
+            if found is not None:
+                self.logger().info(f"Order {order.client_order_id} was found on Backpack.")
+                return found
+            if asked_s > certain_s:
+                break
+        reason = f"{error}; afterwards it was neither among the open orders nor in the history"
+        raise TransportError(request.name, reason) from error
+
+    async def _look_up(self, request: ExecuteOrder) -> OrderReport | None:
+        """The order that a request placed, open or ended; ``None`` if there certainly is none now."""
+        try:
+            order = await self.rest.send(
+                GetOrder(symbol=request.symbol, client_id=request.client_id)
+            )
+        except OrderNotFound:
+            rows = await self.rest.send(
+                GetOrderHistory(symbol=request.symbol, limit=HISTORY_PAGE)
+            )
+            return next((report_of_history(r) for r in rows if is_placed_by(r, request)), None)
+        return report_of_order(order) if is_placed_by(order, request) else None
+
+    @override
+    def _on_order_failure(
+        self,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        trade_type: TradeType,
+        order_type: OrderType,
+        price: Decimal | None,
+        exception: Exception,
+        **kwargs: Any,
+    ) -> None:
+        # Hummingbot's wording, by which its users search their logs; the reason follows in plain words.
+        self.logger().network(
+            f"Error submitting {trade_type.name.lower()} {order_type.name.upper()} order to "
+            f"{self.name_cap} for {amount} {trading_pair} {price}."
+        )
+        self.logger().warning(f"Order {order_id} was not placed: {exception}")
+        self._update_order_after_failure(order_id, trading_pair, exception)
+
+    # === cancelling
+
+    @override
+    async def _place_cancel(self, order_id: str, tracked_order: InFlightOrder) -> bool:
+        return await self._execute_order_cancel(tracked_order) is not None
+
+    @override
+    async def _execute_order_cancel(self, order: InFlightOrder) -> str | None:
+        try:
+            reply = await self.rest.send(await self._cancel_request_of(order))
+        except OrderNotFound:
+            self.logger().warning(
+                f"Failed to cancel order {order.client_order_id} (order not found)"
+            )
+            await self._order_tracker.process_order_not_found(order.client_order_id)
+            # It has ended, or was never accepted: the history tells.
+            self.request_reconciliation()
+            return None
+        except BackpackError as e:
+            self.logger().error(f"Failed to cancel order {order.client_order_id}: {e}")
+            self.request_reconciliation()
+            return None
+        if reply is None:
+            # 202: accepted, not yet executed. The stream or the next poll tells when it is.
+            await self._order_tracker.apply(
+                OrderUpdate(
+                    trading_pair=order.trading_pair,
+                    update_timestamp=self.current_timestamp,
+                    new_state=OrderState.PENDING_CANCEL,
+                    client_order_id=order.client_order_id,
+                )
+            )
+            self.request_reconciliation()
+        else:
+            await self._apply_report(order, report_of_order(reply))
+        return order.client_order_id
+
+    async def _cancel_request_of(self, order: InFlightOrder) -> CancelOrder:
+        symbol = await self.symbol_of(order.trading_pair)
+        if order.exchange_order_id is not None:
+            return CancelOrder(symbol=symbol, order_id=order.exchange_order_id)
+        return CancelOrder(symbol=symbol, client_id=self._order_tracker.client_id_of(order))
+
+    # === several at once
+
+    @override
+    def batch_order_create(
+        self, orders_to_create: list[LimitOrder | MarketOrder]
+    ) -> list[LimitOrder | MarketOrder]:
+        """Place orders with as few requests as possible; each comes back with its id."""
+        named = [self._with_new_id(order) for order in orders_to_create]
+        self._spawn(self._create_batch(named))
+        return named
+
+    def _with_new_id(self, order: LimitOrder | MarketOrder) -> LimitOrder | MarketOrder:
+        order_id = get_new_client_order_id(
+            is_buy=order.is_buy,
+            trading_pair=order.trading_pair,
+            hbot_order_id_prefix=self.client_order_id_prefix,
+            max_id_len=self.client_order_id_max_length,
+        )
+        if isinstance(order, LimitOrder):
+            return LimitOrder(
+                client_order_id=order_id,
+                trading_pair=order.trading_pair,
+                is_buy=order.is_buy,
+                base_currency=order.base_currency,
+                quote_currency=order.quote_currency,
+                price=order.price,
+                quantity=order.quantity,
+                filled_quantity=order.filled_quantity,
+                creation_timestamp=order.creation_timestamp,
+                status=order.status,
+            )
+        return MarketOrder(
+            order_id=order_id,
+            trading_pair=order.trading_pair,
+            is_buy=order.is_buy,
+            base_asset=order.base_asset,
+            quote_asset=order.quote_asset,
+            amount=order.amount,
+            timestamp=order.timestamp,
+        )
+
+    async def _create_batch(self, orders: list[LimitOrder | MarketOrder]) -> None:
+        tracked = [t for order in orders if (t := self._track_batched(order)) is not None]
+        for chunk in batched(tracked, MAX_BATCH_ORDERS, strict=False):
+            await self._submit_batch(list(chunk))
+
+    def _track_batched(self, order: LimitOrder | MarketOrder) -> InFlightOrder | None:
+        """Start tracking one order of a batch; an impossible one fails at once."""
+        is_limit = isinstance(order, LimitOrder)
+        order_id = order.client_order_id if is_limit else order.order_id
+        order_type = OrderType.LIMIT if is_limit else OrderType.MARKET
+        trade_type = TradeType.BUY if order.is_buy else TradeType.SELL
+        amount = order.quantity if is_limit else order.amount
+        price = order.price if is_limit else Decimal("NaN")
+        pair = order.trading_pair
+        problem = self._problem_of(pair, amount, order_type, price)
+        if problem is None:
+            amount = self.quantize_order_amount(pair, amount)
+            price = self.quantize_order_price(pair, price) if is_limit else price
+        self.start_tracking_order(
+            order_id=order_id,
+            exchange_order_id=None,
+            trading_pair=pair,
+            trade_type=trade_type,
+            price=price,
+            amount=amount,
+            order_type=order_type,
+        )
+        if problem is not None:
+            self._on_order_failure(
+                order_id, pair, amount, trade_type, order_type, price, ValueError(problem)
+            )
+            return None
+        return self._order_tracker.fetch_tracked_order(order_id)
+
+    async def _submit_batch(self, orders: list[InFlightOrder]) -> None:
+        self._placing.update(order.client_order_id for order in orders)
+        requests = [await self._request_of(order) for order in orders]
+        try:
+            results = await self.rest.send(ExecuteOrders(orders=tuple(requests)))
+        except BackpackError as e:
+            await asyncio.gather(
+                *(self._settle_batched(*pair, e) for pair in zip(orders, requests, strict=True))
+            )
+            return
+        for order, result in zip(orders, results, strict=True):
+            self._placing.discard(order.client_order_id)
+            if isinstance(result, PlacedOrder):
+                await self._on_placed(order, report_of_order(result))
+            else:
+                self._fail(order, refusal("POST /api/v1/orders", result.code, result.message))
+
+    async def _settle_batched(
+        self, order: InFlightOrder, request: ExecuteOrder, error: BackpackError
+    ) -> None:
+        """One order of a batch that got no answer, or was refused as a whole because of one order in it."""
+        try:
+            if error.outcome is Outcome.REJECTED:
+                # Nothing of the batch was executed, so sending each alone repeats nothing.
+                report = await self._submit(order)
+            else:
+                report = await self._resolve(order, request, error)
+        except BackpackError as e:
+            self._fail(order, e)
+        else:
+            await self._on_placed(order, report)
+        finally:
+            self._placing.discard(order.client_order_id)
+
+    def _fail(self, order: InFlightOrder, error: BackpackError) -> None:
+        self._on_order_failure(
+            order.client_order_id,
+            order.trading_pair,
+            order.amount,
+            order.trade_type,
+            order.order_type,
+            order.price,
+            error,
+        )
+
+    # === what a report means for an order
+
+    async def _apply_report(
+        self, order: InFlightOrder, report: OrderReport, *, fills_loaded: bool = False
+    ) -> None:
+        """Bring an order to the state that the exchange reports, its fills first.
+
+        An order does not end before every fill that the exchange counts is recorded; the next poll tries again.
+        """
+        if not fills_loaded and order.executed_amount_base < report.executed_amount:
+            await self._complete_fills(order, report.executed_amount)
+        is_complete = (
+            order.executed_amount_base >= report.executed_amount
+            or order.completely_filled_event.is_set()
+        )
+        if report.status.is_terminal and not is_complete:
+            self.logger().warning(
+                f"Order {order.client_order_id} has ended on Backpack ({report.status}), but not all of its fills "
+                "could be loaded yet. It stays tracked until they are."
+            )
+            self.request_reconciliation()
+            return
+        if report.reason is not None and order.is_open:
+            self.logger().warning(
+                f"Backpack ended order {order.client_order_id}: {report.reason}."
+            )
+        await self._order_tracker.apply(report.to_order_update(order))
+
+    async def _complete_fills(self, order: InFlightOrder, amount: Decimal) -> None:
+        """Record fills up to `amount` (base units): from the stream if it is up, else from the history."""
+        if self.is_user_stream_up and await self._order_tracker.wait_executed(
+            order, amount, _FILL_GRACE_S
+        ):
+            return
+        await self._update_orders_fills([order])
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = safe_ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+def _is_sane(number: Decimal) -> bool:
+    return number.is_finite() and 0 < number < _LARGEST_NUMBER

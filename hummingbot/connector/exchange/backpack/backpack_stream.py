@@ -1,0 +1,207 @@
+"""One WebSocket connection that is kept up for ever, for either of the two data sources."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+import aiohttp
+
+from hummingbot.logger import HummingbotLogger
+
+from .api.errors import StreamError
+from .api.streams import subscribe_frame, unsubscribe_frame
+from .backpack_constants import (
+    BACKOFF_FIRST_S,
+    BACKOFF_LIMIT_S,
+    BACKOFF_RESET_AFTER_S,
+    STREAM_CONNECT_TIMEOUT_S,
+    STREAM_HEARTBEAT_S,
+    STREAM_SILENCE_LIMIT_S,
+)
+from .backpack_web_utils import Connections
+
+# Messages that are already in aiohttp's buffer are read without a pause; this many may pass before others get a turn.
+_MESSAGES_A_TURN = 256
+
+
+class Backoff:
+    """Delays between attempts: 1 s, 2 s, 4 s … 60 s, each ±25 % so that many bots do not return at once.
+
+    Starts again from 1 s after a connection that lasted a minute.
+    """
+
+    def __init__(
+        self,
+        *,
+        first_s: float = BACKOFF_FIRST_S,
+        limit_s: float = BACKOFF_LIMIT_S,
+        clock_s: Callable[[], float] = time.monotonic,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._first_s = first_s
+        self._limit_s = limit_s
+        self._clock_s = clock_s
+        self._uniform = uniform
+        self._failures = 0
+        self._connected_at_s: float | None = None
+
+    def succeeded(self) -> None:
+        """A connection stands; whether it is a healthy one shows when it ends."""
+        self._connected_at_s = self._clock_s()
+
+    def next_delay_s(self) -> float:
+        """How long to wait now that an attempt or a connection has ended."""
+        since, self._connected_at_s = self._connected_at_s, None
+        if since is not None and self._clock_s() - since >= BACKOFF_RESET_AFTER_S:
+            self._failures = 0
+        delay_s = min(self._limit_s, self._first_s * 2.0**self._failures)
+        self._failures = min(self._failures + 1, 16)
+        return min(self._limit_s, delay_s * self._uniform(0.75, 1.25))
+
+
+class StreamHandler(Protocol):
+    """What a data source does with the connection."""
+
+    async def on_open(self, stream: "BackpackStream") -> None:
+        """The connection stands: subscribe."""
+
+    def on_message(self, payload: str) -> None:
+        """One text message. Raising `StreamError` drops the connection and connects again."""
+
+    def on_lost(self) -> None:
+        """The connection is gone; messages were or will be missed."""
+
+
+class BackpackStream:
+    """Connects, reads, and connects again with backoff.
+
+    Args:
+        name: for the log.
+        ws_url: address, asked at each attempt.
+        handler: gets the messages.
+        logger: of the data source.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ws_url: Callable[[], str],
+        handler: StreamHandler,
+        logger: HummingbotLogger,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._name = name
+        self._ws_url = ws_url
+        self._handler = handler
+        self._logger = logger
+        self._sleep = sleep
+        self._backoff = Backoff()
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self.last_message_s = 0.0
+        self.connects = 0
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a connection stands."""
+        return self._socket is not None and not self._socket.closed
+
+    async def run(self) -> None:
+        """Keep the stream up until cancelled."""
+        while True:
+            try:
+                await self._run_once()
+            except (aiohttp.ClientError, OSError, TimeoutError, StreamError) as e:
+                reason = str(e) or type(e).__name__
+            except asyncio.CancelledError:
+                raise
+            # The outermost loop: whatever a handler does wrong must not end the stream for good.
+            except Exception as e:
+                self._logger.exception("Unexpected error in the %s stream.", self._name)
+                reason = str(e)
+            else:
+                reason = "closed by the exchange"
+            delay_s = self._backoff.next_delay_s()
+            self._logger.warning(
+                f"The {self._name} stream of Backpack is down ({reason}); connecting again in {delay_s:.1f} s."
+            )
+            await self._sleep(delay_s)
+
+    async def subscribe(self, topics: Sequence[str], signature: Sequence[str] | None = None) -> None:
+        """Ask for topics. The exchange does not acknowledge; without a connection nothing is sent."""
+        if self._socket is not None and topics:
+            await self._socket.send_str(subscribe_frame(topics, signature))
+
+    async def unsubscribe(self, topics: Sequence[str]) -> None:
+        """Give topics back."""
+        if self._socket is not None and topics:
+            await self._socket.send_str(unsubscribe_frame(topics))
+
+    async def ping(self) -> None:
+        """Ask for a sign of life."""
+        if self._socket is not None:
+            await self._socket.ping()
+
+    async def close(self) -> None:
+        """Close the connection; `run` will open another one unless it is cancelled."""
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            await socket.close()
+
+    async def _run_once(self) -> None:
+        session = await Connections().session()
+        self._socket = await asyncio.wait_for(
+            session.ws_connect(
+                self._ws_url(), autoping=False, heartbeat=STREAM_HEARTBEAT_S, max_msg_size=0
+            ),
+            STREAM_CONNECT_TIMEOUT_S,
+        )
+        watchdog = asyncio.ensure_future(self._close_when_silent(self._socket))
+        try:
+            self.last_message_s = time.time()
+            self.connects += 1
+            self._backoff.succeeded()
+            await self._handler.on_open(self)
+            await self._read(self._socket)
+        finally:
+            watchdog.cancel()
+            self._handler.on_lost()
+            with suppress(aiohttp.ClientError, OSError):
+                await self.close()
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        on_message = self._handler.on_message
+        turn = 0
+        while True:
+            message = await socket.receive()
+            self.last_message_s = time.time()
+            match message.type:
+                case aiohttp.WSMsgType.TEXT:
+                    on_message(message.data)
+                case aiohttp.WSMsgType.PING:
+                    await socket.pong(message.data)
+                case aiohttp.WSMsgType.ERROR:
+                    raise aiohttp.ClientConnectionError(str(message.data))
+                case (
+                    aiohttp.WSMsgType.CLOSE | aiohttp.WSMsgType.CLOSED | aiohttp.WSMsgType.CLOSING
+                ):
+                    return
+                case _:
+                    pass
+            turn += 1
+            if turn % _MESSAGES_A_TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _close_when_silent(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        while True:
+            silent_s = time.time() - self.last_message_s
+            if silent_s >= STREAM_SILENCE_LIMIT_S:
+                self._logger.warning(
+                    f"Nothing came on the {self._name} stream of Backpack for {silent_s:.0f} s."
+                )
+                await socket.close()
+                return
+            await asyncio.sleep(STREAM_SILENCE_LIMIT_S - silent_s)

@@ -1,0 +1,229 @@
+"""Requests to the exchange: addresses, the shared HTTP session, the typed REST client, the clock.
+
+Hummingbot's REST assistant copies, dumps and re-parses every request; this client sends the bytes that were signed,
+through the same throttler, and turns every failure into a typed error.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, override
+from weakref import WeakKeyDictionary
+
+import aiohttp
+from yarl import URL
+
+from hummingbot.connector.time_synchronizer import TimeSynchronizer
+from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
+from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
+from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
+from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
+
+from .api.endpoints import Endpoint, GetTime
+from .api.errors import ClockSkewError, Outcome, TransportError
+from .api.replies import parse_reply
+from .backpack_auth import BackpackAuth
+from .backpack_constants import (
+    BROKER_HEADERS,
+    DEFAULT_DOMAIN,
+    RATE_LIMITS,
+    REQUEST_TIMEOUT_S,
+    Environment,
+    live_environment,
+)
+
+KEEP_ALIVE_S = 75.0
+_JSON_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
+
+
+class NotSentError(TransportError):
+    """No connection could be made, so the request certainly did not reach the exchange."""
+
+    # The one transport failure with a known outcome: nothing was written to any socket.
+    outcome = Outcome.REJECTED
+
+
+class Connections(ConnectionsFactory):
+    """One HTTP session for each event loop, shared by all connectors, that keeps idle connections.
+
+    Hummingbot's own session drops them after 15 s, so an order after a quiet time would pay for a new TLS handshake.
+    """
+
+    # Hummingbot's factory is a singleton kept on the class: ours must not be taken for it, nor the other way round.
+    _instance = None
+    _sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = (
+        WeakKeyDictionary()
+    )
+
+    async def session(self) -> aiohttp.ClientSession:
+        """The session of the running loop."""
+        return await self._get_shared_client()
+
+    @override
+    async def _get_shared_client(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None or session.closed:
+            connector = aiohttp.TCPConnector(keepalive_timeout=KEEP_ALIVE_S, limit=0)
+            session = aiohttp.ClientSession(connector=connector)
+            self._sessions[loop] = session
+        return session
+
+    @override
+    async def close(self) -> None:
+        session = self._sessions.pop(asyncio.get_running_loop(), None)
+        if session is not None:
+            await session.close()
+
+
+class CachedTimeSynchronizer(TimeSynchronizer):
+    """Computes the offset when a sample arrives and not, through numpy, at every signature."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cached_offset_ms: float | None = None
+
+    @property
+    @override
+    def time_offset_ms(self) -> float:
+        if self._cached_offset_ms is None:
+            self._cached_offset_ms = float(super().time_offset_ms)
+        return self._cached_offset_ms
+
+    @property
+    def is_synchronized(self) -> bool:
+        """Whether the exchange's time has been asked at least once."""
+        return bool(self._time_offset_ms)
+
+    @property
+    def skew_ms(self) -> float:
+        """How far this computer's clock is behind the exchange's (negative: ahead), in ms."""
+        return (self.time() - self._time()) * 1e3
+
+    @override
+    def add_time_offset_ms_sample(self, offset: float) -> None:
+        super().add_time_offset_ms_sample(offset)
+        self._cached_offset_ms = None
+
+    @override
+    def clear_time_offset_ms_samples(self) -> None:
+        super().clear_time_offset_ms_samples()
+        self._cached_offset_ms = None
+
+
+class RestClient:
+    """Sends typed requests.
+
+    Args:
+        environment: where to.
+        throttler: budget that every request is taken from.
+        auth: signs private requests; ``None`` for public ones only.
+        before_signing: awaited before a signature, to have the clock set.
+        on_clock_skew: awaited after a request was refused for its time; the request is then sent once more.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        throttler: AsyncThrottlerBase,
+        auth: BackpackAuth | None = None,
+        *,
+        before_signing: Callable[[], Awaitable[None]] | None = None,
+        on_clock_skew: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._environment = environment
+        self._throttler = throttler
+        self._auth = auth
+        self._before_signing = before_signing
+        self._on_clock_skew = on_clock_skew
+        self._connections = Connections()
+        self._timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
+
+    async def send[R](self, endpoint: Endpoint[R], *, response: Any = None) -> R:  # noqa: ANN401
+        """Send one request and return its typed reply.
+
+        Args:
+            endpoint: the request.
+            response: decode to this type instead of the endpoint's own.
+
+        Raises:
+            BackpackError: typed; its `outcome` says whether a write may have been executed.
+        """
+        try:
+            return await self._send_once(endpoint, response)
+        except ClockSkewError:
+            # A request refused for its time was not executed, so sending it again is safe, even an order.
+            if self._on_clock_skew is None:
+                raise
+            await self._on_clock_skew()
+            return await self._send_once(endpoint, response)
+
+    async def _send_once[R](self, endpoint: Endpoint[R], response: Any) -> R:  # noqa: ANN401
+        async with self._throttler.execute_task(limit_id=endpoint.path):
+            headers = await self._headers(endpoint)
+            status, body = await self._exchange(endpoint, headers)
+        return parse_reply(endpoint, status, body, response=response)
+
+    async def _headers(self, endpoint: Endpoint[Any]) -> dict[str, str]:
+        if endpoint.instruction is None or self._auth is None:
+            return {}
+        if self._before_signing is not None:
+            await self._before_signing()
+        headers = self._auth.headers(endpoint)
+        return {**headers, **_JSON_HEADERS, **BROKER_HEADERS} if endpoint.is_write else headers
+
+    async def _exchange(
+        self, endpoint: Endpoint[Any], headers: dict[str, str]
+    ) -> tuple[int, bytes]:
+        url = URL(self._environment.rest_url + endpoint.path).with_query(endpoint.query())
+        session = await self._connections.session()
+        try:
+            async with session.request(
+                endpoint.method.value,
+                url,
+                data=endpoint.body(),
+                headers=headers,
+                timeout=self._timeout,
+            ) as reply:
+                return reply.status, await reply.read()
+        except aiohttp.ClientConnectorError as e:
+            raise NotSentError(endpoint.name, str(e)) from e
+        except (aiohttp.ClientError, TimeoutError, OSError) as e:
+            raise TransportError(endpoint.name, str(e) or type(e).__name__) from e
+
+
+def public_rest_url(path_url: str, domain: str = DEFAULT_DOMAIN) -> str:  # noqa: ARG001 (Hummingbot passes it)
+    """Address of a REST operation."""
+    return live_environment().rest_url + path_url
+
+
+def private_rest_url(path_url: str, domain: str = DEFAULT_DOMAIN) -> str:
+    """Address of a REST operation; the exchange has one host for public and private ones."""
+    return public_rest_url(path_url, domain)
+
+
+def wss_url(domain: str = DEFAULT_DOMAIN) -> str:  # noqa: ARG001 (Hummingbot passes it)
+    """Address of all streams."""
+    return live_environment().ws_url
+
+
+def create_throttler() -> AsyncThrottler:
+    """A budget of its own, for callers that have no connector."""
+    return AsyncThrottler(RATE_LIMITS)
+
+
+def build_api_factory(
+    throttler: AsyncThrottlerBase | None = None, auth: BackpackAuth | None = None
+) -> WebAssistantsFactory:
+    """Hummingbot's factory of REST and WebSocket assistants, on our HTTP session."""
+    return WebAssistantsFactory(
+        throttler=throttler or create_throttler(), auth=auth, connections_factory=Connections()
+    )
+
+
+async def get_current_server_time(
+    throttler: AsyncThrottlerBase | None = None,
+    domain: str = DEFAULT_DOMAIN,  # noqa: ARG001 (Hummingbot passes it)
+) -> float:
+    """The exchange's time in ms since the epoch."""
+    client = RestClient(live_environment(), throttler or create_throttler())
+    return float(await client.send(GetTime()))

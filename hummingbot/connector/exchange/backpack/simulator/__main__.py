@@ -1,0 +1,272 @@
+"""Runs the local exchange as a process of its own.
+
+When ready it prints one JSON line on standard output; everything after that goes to standard error
+as a log. SIGTERM and SIGINT end it with exit code 0, arguments that make no sense with 2.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+
+from ..api.signing import CredentialsError
+from .local import DEFAULT_BALANCES, AccountSettings, LiquidityKind, LocalExchange, Settings
+
+_log = logging.getLogger(__name__)
+
+_MAIN = "main"
+_LARGEST_PORT = 65_535
+_AMOUNT = re.compile(r"\d{1,15}(\.\d{1,12})?", re.ASCII)
+_FEE = re.compile(r"-?\d{1,4}(\.\d{1,4})?", re.ASCII)
+_ASSET = re.compile(r"[A-Za-z0-9.]{1,20}", re.ASCII)
+
+_EPILOG = """\
+accounts:
+  --api-key, --api-secret and --balance describe the first account. Each --account adds one:
+    --account NAME                                      generated keys, default balances
+    --account NAME:USDC=1000,SOL=2                      generated keys
+    --account NAME:API_KEY:API_SECRET:USDC=1000,SOL=2   given keys (balances may be left out)
+  The ready line then has one more member, "accounts": [{"name", "api_key", "api_secret"}, ...].
+
+ready line on standard output (one line):
+  {"rest": "http://127.0.0.1:PORT", "ws": "ws://127.0.0.1:PORT",
+   "api_key": "...", "api_secret": "..."}
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hummingbot.connector.exchange.backpack.simulator",
+        description="A local exchange with the protocol of Backpack Exchange. No funds are real.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    default = Settings()
+    add = parser.add_argument
+    add("--host", default=default.host, help="address to listen on (default %(default)s)")
+    add("--port", type=_port, default=default.port, help="TCP port, 0 for any free one (default)")
+    add(
+        "--market",
+        action="append",
+        metavar="SYMBOL",
+        help="market with liquidity, such as SOL_USDC; repeat for more (default: "
+        f"{', '.join(default.markets)}). All known markets are listed, as on the exchange.",
+    )
+    _add_accounts(parser)
+    _add_liquidity(parser, default)
+    _add_service(parser, default)
+    return parser
+
+
+def _add_accounts(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("accounts")
+    add = group.add_argument
+    add("--api-key", default="", metavar="K", help="base64 public key (default: a generated pair)")
+    add("--api-secret", default="", metavar="S", help="base64 secret of that key")
+    add(
+        "--balance",
+        action="append",
+        type=_balance,
+        metavar="ASSET=AMOUNT",
+        help="funds of the first account; repeat for more (default: "
+        + ", ".join(f"{asset}={amount}" for asset, amount in DEFAULT_BALANCES.items())
+        + ")",
+    )
+    add(
+        "--account",
+        action="append",
+        type=_account,
+        default=[],
+        metavar="NAME[:KEY:SECRET][:BALANCES]",
+        help="one more account, see below",
+    )
+    add("--maker-fee-bps", type=_fee, default="8", metavar="BPS", help="default %(default)s")
+    add("--taker-fee-bps", type=_fee, default="10", metavar="BPS", help="default %(default)s")
+
+
+def _add_liquidity(parser: argparse.ArgumentParser, default: Settings) -> None:
+    group = parser.add_argument_group("other people's orders")
+    add = group.add_argument
+    add(
+        "--liquidity",
+        choices=[kind.value for kind in LiquidityKind],
+        default=default.liquidity.value,
+        help="default %(default)s",
+    )
+    add("--replay", type=Path, metavar="FILE", help="recorded stream (JSON lines) to replay")
+    add("--replay-speed", type=_positive, default=default.replay_speed, metavar="FACTOR")
+    add("--seed", type=int, default=default.seed, help="same seed, same market (default 7)")
+    add(
+        "--frames-per-second",
+        type=_positive,
+        default=default.frames_per_second,
+        metavar="N",
+        help="depth frames of each synthetic market (default %(default)s)",
+    )
+
+
+def _add_service(parser: argparse.ArgumentParser, default: Settings) -> None:
+    group = parser.add_argument_group("service")
+    add = group.add_argument
+    add("--no-rate-limits", action="store_true", help="count no requests")
+    add("--requests-per-minute", type=_count, default=default.requests_per_minute, metavar="N")
+    add("--history-per-minute", type=_count, default=default.history_per_minute, metavar="N")
+    add("--ping-interval", type=_positive, default=default.ping_interval_s, metavar="SECONDS")
+    add("--no-candle-history", action="store_true", help="begin without any past")
+    add(
+        "--log-level",
+        choices=["debug", "info", "warning", "error"],
+        default="info",
+        help="default %(default)s",
+    )
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """The settings that parsed arguments stand for."""
+    main = AccountSettings(
+        name=_MAIN,
+        api_key=arguments.api_key,
+        api_secret=arguments.api_secret,
+        balances=dict(arguments.balance) if arguments.balance else DEFAULT_BALANCES,
+    )
+    kind = LiquidityKind(arguments.liquidity)
+    return Settings(
+        markets=tuple(dict.fromkeys(arguments.market or Settings().markets)),
+        accounts=(main, *arguments.account),
+        liquidity=kind,
+        replay_file=arguments.replay,
+        replay_speed=arguments.replay_speed,
+        seed=arguments.seed,
+        frames_per_second=arguments.frames_per_second,
+        maker_fee_bps=arguments.maker_fee_bps,
+        taker_fee_bps=arguments.taker_fee_bps,
+        candle_history=not arguments.no_candle_history,
+        rate_limits=not arguments.no_rate_limits,
+        requests_per_minute=arguments.requests_per_minute,
+        history_per_minute=arguments.history_per_minute,
+        ping_interval_s=arguments.ping_interval,
+        host=arguments.host,
+        port=arguments.port,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until a signal ends it; returns the exit code."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=arguments.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    if arguments.replay is not None and arguments.liquidity != LiquidityKind.REPLAY.value:
+        parser.error("--replay needs --liquidity replay")
+    try:
+        exchange = LocalExchange(settings_of(arguments))
+    except (CredentialsError, ValueError, OSError) as e:
+        parser.error(str(e))
+    try:
+        asyncio.run(_serve(exchange))
+    except OSError as e:
+        parser.error(f"cannot listen on {arguments.host}:{arguments.port}: {e.strerror or e}")
+    return 0
+
+
+async def _serve(exchange: LocalExchange) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with exchange:
+        print(_ready_line(exchange), flush=True)  # noqa: T201 (the line that callers wait for)
+        settings = exchange.settings
+        _log.info(
+            "listening on %s, %s liquidity in %s",
+            exchange.rest_url,
+            settings.liquidity.value,
+            ", ".join(settings.markets),
+        )
+        await stop.wait()
+        _log.info("stopping")
+
+
+def _ready_line(exchange: LocalExchange) -> str:
+    line: dict[str, object] = {
+        "rest": exchange.rest_url,
+        "ws": exchange.ws_url,
+        "api_key": exchange.api_key,
+        "api_secret": exchange.api_secret,
+    }
+    if len(exchange.accounts) > 1:
+        line["accounts"] = [
+            {"name": account.name, "api_key": account.api_key, "api_secret": account.api_secret}
+            for account in exchange.accounts
+        ]
+    return json.dumps(line)
+
+
+# --- argument types: argparse shows the text of an ArgumentTypeError ------------------------------
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > _LARGEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a TCP port (0 to 65535)")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text[:9]) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text[:9])
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e6:  # noqa: PLR2004 (also refuses NaN and infinity)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
+def _fee(text: str) -> Decimal:
+    if not _FEE.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a fee in basis points, such as 8 or -1.5"
+        )
+    return Decimal(text)
+
+
+def _balance(text: str) -> tuple[str, Decimal]:
+    asset, separator, amount = text.partition("=")
+    if not separator or not _ASSET.fullmatch(asset) or not _AMOUNT.fullmatch(amount):
+        raise argparse.ArgumentTypeError(f"{text!r} is not ASSET=AMOUNT, such as USDC=1000")
+    return asset, Decimal(amount)
+
+
+def _account(text: str) -> AccountSettings:
+    name, *parts = text.split(":")
+    if not name:
+        raise argparse.ArgumentTypeError("an account needs a name")
+    # Base64 has no "=" but at its end, so balances are told from keys by their number of parts.
+    keys = parts[:2] if len(parts) >= 2 else []  # noqa: PLR2004 (key and secret)
+    rest = parts[len(keys) :]
+    if len(rest) > 1:
+        # The text is not repeated: it holds a secret.
+        raise argparse.ArgumentTypeError("too many parts, expected NAME[:KEY:SECRET][:BALANCES]")
+    balances = dict(map(_balance, rest[0].split(","))) if rest and rest[0] else DEFAULT_BALANCES
+    api_key, api_secret = keys or ("", "")
+    return AccountSettings(name=name, api_key=api_key, api_secret=api_secret, balances=balances)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

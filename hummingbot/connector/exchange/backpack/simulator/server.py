@@ -1,0 +1,277 @@
+"""The wire: REST and WebSocket of the local exchange on one port of this machine.
+
+Moves bytes between sockets and the exchange's synchronous parts; what they mean is decided in
+`gateway` and `streams`.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aiohttp import WSMsgType, web
+
+from .account_operations import AccountOperations
+from .authentication import Authenticator
+from .connections import Connection
+from .engine import Engine
+from .faults import ConnectionCut, Faults, SkewedClock
+from .gateway import Gateway
+from .limits import RateLimit
+from .liquidity import Liquidity
+from .market_operations import MarketOperations
+from .replies import TOO_LARGE, Reply
+from .requests import Call
+from .sessions import Session
+from .statistics import Statistics
+from .streams import Streams
+
+_log = logging.getLogger(__name__)
+
+_US_PER_MS = 1_000
+_US_PER_S = 1_000_000
+# Tickers and candles leave half a second after the full second, as recorded.
+_TICK_PHASE_S = 0.5
+_MAX_BODY_BYTES = 1 << 20
+_MAX_FRAME_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Which account a key signs for."""
+
+    account_id: str
+    api_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """How the server treats its clients.
+
+    Attributes:
+        requests_per_minute: of one key or address; ``None`` for no limit.
+        history_per_minute: of these, how many for history; ``None`` for no limit.
+        ping_interval_s: seconds between the pings of a WebSocket connection.
+        pong_patience_s: seconds without a pong until a connection is cut.
+        max_buffered_bytes: how much may wait for a slow reader until it is cut.
+    """
+
+    requests_per_minute: int | None = 2_000
+    history_per_minute: int | None = 30
+    ping_interval_s: float = 60.0
+    pong_patience_s: float = 120.0
+    max_buffered_bytes: int = 8 << 20
+
+
+class ExchangeServer:
+    """Serves one engine.
+
+    Args:
+        engine: the exchange proper; its accounts exist already.
+        accounts: which keys sign for which accounts.
+        liquidity: other people's orders, started and stepped here; ``None`` for an empty market.
+        statistics: tickers and candles, fed with the engine's trades here.
+        clock_us: the time, µs since the epoch.
+        options: limits and patience.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        accounts: Sequence[Credentials],
+        liquidity: Liquidity | None,
+        statistics: Statistics,
+        clock_us: Callable[[], int],
+        options: ServerOptions,
+    ) -> None:
+        self._liquidity = liquidity
+        self._clock_us = clock_us
+        self._options = options
+        judged_by = SkewedClock(clock_us)
+        self._authenticator = Authenticator(
+            {account.api_key: account.account_id for account in accounts},
+            lambda: judged_by() // _US_PER_MS,
+        )
+        markets = MarketOperations(engine, statistics, judged_by)
+        self._gateway = Gateway(
+            markets.routes() | AccountOperations(engine).routes(),
+            self._authenticator,
+            RateLimit(options.requests_per_minute, clock_us),
+            RateLimit(options.history_per_minute, clock_us),
+        )
+        self.streams = Streams(engine, statistics, clock_us)
+        self.faults = Faults(judged_by, markets.show_status)
+        self.faults.drop_connections = self._drop_connections
+        self.streams.filters = self.faults.frames
+        self._sessions: dict[Session, web.WebSocketResponse] = {}
+        self._runner: web.ServerRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._authority = ""
+
+    @property
+    def rest_url(self) -> str:
+        """Base of all REST addresses, without a slash at the end."""
+        return f"http://{self._authority}"
+
+    @property
+    def ws_url(self) -> str:
+        """Address of the streams, public and private."""
+        return f"ws://{self._authority}"
+
+    @property
+    def connections(self) -> int:
+        """How many WebSocket connections are open."""
+        return len(self._sessions)
+
+    async def start(self, host: str, port: int) -> None:
+        """Fill the books and listen.
+
+        Args:
+            host: address to listen on.
+            port: TCP port, 0 for any free one.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        self._runner = web.ServerRunner(
+            web.Server(self._handle, access_log=None), shutdown_timeout=1.0
+        )
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        _, bound_port = self._runner.addresses[0][:2]
+        self._authority = f"[{host}]:{bound_port}" if ":" in host else f"{host}:{bound_port}"
+        if self._liquidity is not None:
+            self._liquidity.start()
+            self._tasks.append(asyncio.create_task(self._trade(self._liquidity)))
+        self._tasks.append(asyncio.create_task(self._tick()))
+
+    async def stop(self) -> None:
+        """Say goodbye to all clients and stop listening. Does nothing if not started."""
+        await self.faults.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions:
+            session.end()
+        farewells = (asyncio.wait_for(socket.close(code=1001), 1.0) for socket in sessions.values())
+        await asyncio.gather(*farewells, return_exceptions=True)
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    # --- HTTP ---
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/" and request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._serve_websocket(request)
+        try:
+            reply = await self._answer(request)
+        except ConnectionCut:
+            if request.transport is not None:
+                request.transport.abort()
+            reply = Reply()
+        response = web.Response(status=reply.status, body=reply.body, headers=reply.headers)
+        if reply.content_type is not None:
+            response.headers["Content-Type"] = reply.content_type
+        return response
+
+    async def _answer(self, request: web.BaseRequest) -> Reply:
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return TOO_LARGE
+        call = Call(
+            method=request.method,
+            path=request.path,
+            query=request.rel_url.raw_query_string,
+            headers=request.headers,
+            body=body,
+            address=request.remote or "",
+        )
+        if not self.faults.rest:
+            return self._gateway.answer(call)
+
+        async def proceed() -> Reply:
+            return self._gateway.answer(call)
+
+        return await self.faults.around(call, proceed)
+
+    # --- WebSocket ---
+
+    async def _serve_websocket(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self.faults.refuses_websockets:
+            return web.Response(status=503)
+        # Pings are answered here and not by aiohttp, to see the pongs.
+        socket = web.WebSocketResponse(autoping=False, max_msg_size=_MAX_FRAME_BYTES)
+        await socket.prepare(request)
+        transport = request.transport
+        if transport is None:
+            return socket
+        options = self._options
+        connection = Connection(
+            transport,
+            window_bits=int(socket.compress),
+            max_buffered_bytes=options.max_buffered_bytes,
+        )
+        # The first ping comes 5 to 38 seconds after the start on the exchange, then one a minute.
+        share = random.uniform(5 / 60, 38 / 60)  # noqa: S311 (no secret)
+        first_s = share * options.ping_interval_s
+        connection.keep_alive(first_s, options.ping_interval_s, options.pong_patience_s)
+        session = Session(connection, self.streams, self._authenticator)
+        self._sessions[session] = socket
+        try:
+            await _converse(socket, session)
+        finally:
+            session.end()
+            self._sessions.pop(session, None)
+        return socket
+
+    def _drop_connections(self) -> int:
+        for session in self._sessions:
+            session.connection.cut()
+        return len(self._sessions)
+
+    # --- what happens by itself ---
+
+    async def _trade(self, liquidity: Liquidity) -> None:
+        loop = asyncio.get_running_loop()
+        due_s = loop.time()
+        try:
+            while True:
+                due_s += liquidity.next_delay_s()
+                # Catch up after a pause of the process by at most a second, and never without
+                # letting others run.
+                due_s = max(due_s, loop.time() - 1.0)
+                await asyncio.sleep(max(0.0, due_s - loop.time()))
+                liquidity.step()
+        except Exception:  # noqa: BLE001 (logged in full)
+            # The exchange goes on with the books as they are; the log says that nobody else trades
+            # any more.
+            _log.exception("liquidity ended")
+
+    async def _tick(self) -> None:
+        while True:
+            second = self._clock_us() / _US_PER_S
+            await asyncio.sleep((_TICK_PHASE_S - second) % 1 or 1.0)
+            self.streams.tick()
+
+
+async def _converse(socket: web.WebSocketResponse, session: Session) -> None:
+    async for message in socket:
+        match message.type:
+            case WSMsgType.TEXT | WSMsgType.BINARY:
+                session.handle(message.data)
+            case WSMsgType.PING:
+                session.connection.answer_ping(message.data)
+            case WSMsgType.PONG:
+                session.connection.saw_pong()
+            case _:
+                return  # broken or too large: aiohttp has closed it with the code that says so

@@ -1,0 +1,89 @@
+"""One market as it is now: its rules, its book, its last trades.
+
+Says whether an order may come at this moment (state of the book, price bands); it must not know
+accounts.
+"""
+
+from collections import deque
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from ..api.models import Market, OrderBookState, OrderType
+from .book import Book
+from .events import Refusal, TradeEvent
+from .rules import Intent, MarketRules, invalid_order
+
+_TRADES_KEPT: Final = 2_000
+
+
+class Venue:
+    """A market with its book, its last trades and its counters."""
+
+    __slots__ = ("book", "last_price", "market", "next_trade_id", "rules", "trades")
+
+    def __init__(self, market: Market, *, first_trade_id: int, first_update_id: int) -> None:
+        self.market = market
+        self.rules = MarketRules(market)
+        self.book = Book(last_update_id=first_update_id - 1)
+        self.next_trade_id = first_trade_id
+        self.trades: deque[TradeEvent] = deque(maxlen=_TRADES_KEPT)
+        self.last_price: Decimal | None = None
+
+    def set_state(self, state: OrderBookState) -> None:
+        """Change what the market accepts; resting orders stay."""
+        self.market = msgspec.structs.replace(self.market, order_book_state=state)
+
+    def admit(self, intent: Intent) -> None:
+        """Check `intent` against the state of the book and the price bands.
+
+        Raises:
+            Refusal: the texts for states and bands are not recorded and are our own; a refusal was
+                chosen over an expired order, as recorded for post-only orders that would match.
+        """
+        self._check_state(intent)
+        if intent.price is None:
+            return
+        if intent.post_only and self.book.against(intent.side).crosses(intent.price):
+            raise invalid_order("Order would immediately match and take")
+        self._check_bands(intent.price)
+
+    def _check_state(self, intent: Intent) -> None:
+        match self.market.order_book_state:
+            case OrderBookState.OPEN:
+                return
+            case OrderBookState.LIMIT_ONLY:
+                if intent.order_type is OrderType.MARKET:
+                    raise invalid_order("Only limit orders are accepted now")
+            case OrderBookState.POST_ONLY:
+                if not intent.post_only:
+                    raise invalid_order("Only post only orders are accepted now")
+            case state:
+                raise Refusal(400, "TRADING_PAUSED", f"Order book is {state.value}")
+
+    def _check_bands(self, price: Decimal) -> None:
+        """Refuse a price far from the market, in both directions as recorded on USDT_USDC.
+
+        The mark price of a spot market is not published; the mid price stands for it, and the last
+        trade where a side is empty. A market without either has no bands yet.
+        """
+        filters = self.market.filters.price
+        last, mark = self.last_price, self.book.mid_price() or self.last_price
+        if last is not None and (
+            (filters.min_multiplier is not None and price < last * filters.min_multiplier)
+            or (filters.max_multiplier is not None and price > last * filters.max_multiplier)
+        ):
+            raise out_of_bounds()
+        band = filters.mean_mark_price_band
+        if (
+            band is not None
+            and mark is not None
+            and not mark * band.min_multiplier <= price <= mark * band.max_multiplier
+        ):
+            raise out_of_bounds()
+
+
+def out_of_bounds() -> Refusal:
+    """The answer to a price outside the market's bands."""
+    return Refusal(400, "INVALID_PRICE", "Price is outside of the allowed price band")
