@@ -1,46 +1,48 @@
 """Candles of Backpack's spot markets for Hummingbot's strategies.
 
-Hummingbot's base class does the work (a deque of candles, REST for the past, a stream for the
-present); this module knows Backpack's requests and replies, and asks the connector's package where
-the exchange is.
-
-Source: GET /api/v1/klines (query times in seconds), stream ``kline.<interval>.<symbol>``.
+Hummingbot's base class fetches the past and keeps the candles; the connector's package supplies
+what concerns the exchange: where it is, its requests and replies, its rate limits, and a stream
+that stays up. This module joins the two.
 """
 
-import asyncio
 import logging
-import random
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, override
 
+import msgspec
 from bidict import bidict
 
 from hummingbot.connector.exchange.backpack import backpack_web_utils as web_utils
+from hummingbot.connector.exchange.backpack.api.endpoints import GetKlines, GetStatus
+from hummingbot.connector.exchange.backpack.api.models import Kline, Status, SystemStatus
+from hummingbot.connector.exchange.backpack.api.streams import (
+    KlineUpdate,
+    frame_decoder,
+    kline_topic,
+    parse_frame,
+)
+from hummingbot.connector.exchange.backpack.backpack_constants import RATE_LIMITS
+from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.network_iterator import NetworkStatus
-from hummingbot.core.web_assistant.ws_assistant import WSAssistant
+from hummingbot.core.utils.async_utils import safe_ensure_future
 from hummingbot.data_feed.candles_feed.candles_base import CandlesBase
 from hummingbot.logger import HummingbotLogger
 
-KLINES_PATH = "/api/v1/klines"
-STATUS_PATH = "/api/v1/status"
-
-# The exchange allows 30 requests a minute for time ranges; candles are one of several such kinds.
-RATE_LIMITS = [
-    RateLimit(KLINES_PATH, limit=30, time_interval=60),
-    RateLimit(STATUS_PATH, limit=60, time_interval=60),
-]
-# The exchange states no limit for one reply; this one keeps replies below about 200 kB.
-MAX_CANDLES_PER_REQUEST = 1000
-
-# A kline frame comes every few seconds, trades or not.
-SILENCE_S = 120.0
-PING_INTERVAL_S = 30.0
-FIRST_DELAY_S = 1.0
-LONGEST_DELAY_S = 60.0
-
 # Hummingbot's name of an interval to the exchange's, which differs for the month only.
 INTERVALS = bidict({name: name for name in CandlesBase.interval_to_seconds} | {"1M": "1month"})
+# The exchange states no limit for one reply; this many make about 200 kB.
+CANDLES_A_REQUEST = 1000
+
+# The exchange does not tell which part of a volume takers bought.
+_TAKER_VOLUMES = (0.0, 0.0)
+_CLOSE = CandlesBase.columns.index("close")
+_DECODER = frame_decoder(KlineUpdate)
+
+type Row = list[float]
+"""One candle in the order of Hummingbot's columns; the time in seconds, UTC."""
 
 
 class BackpackSpotCandles(CandlesBase):
@@ -78,30 +80,30 @@ class BackpackSpotCandles(CandlesBase):
     @override
     def health_check_url(self) -> str:
         """URL that tells whether the exchange works."""
-        return web_utils.public_rest_url(STATUS_PATH)
+        return web_utils.public_rest_url(GetStatus.path)
 
     @property
     @override
     def candles_url(self) -> str:
         """URL of past candles."""
-        return web_utils.public_rest_url(KLINES_PATH)
+        return web_utils.public_rest_url(GetKlines.path)
 
     @property
     @override
     def candles_endpoint(self) -> str:
         """Path of past candles; names their rate limit."""
-        return KLINES_PATH
+        return GetKlines.path
 
     @property
     @override
     def candles_max_result_per_rest_request(self) -> int:
         """Candles to ask for in one request."""
-        return MAX_CANDLES_PER_REQUEST
+        return CANDLES_A_REQUEST
 
     @property
     @override
     def rate_limits(self) -> list[RateLimit]:
-        """Limits of the two requests made here."""
+        """The connector's limits, so that both draw on the same budgets when they share them."""
         return RATE_LIMITS
 
     @property
@@ -121,12 +123,12 @@ class BackpackSpotCandles(CandlesBase):
     async def check_network(self) -> NetworkStatus:
         """Ask the exchange whether it works."""
         rest_assistant = await self._api_factory.get_rest_assistant()
-        status = await rest_assistant.execute_request(
+        reply = await rest_assistant.execute_request(
             url=self.health_check_url,
-            throttler_limit_id=STATUS_PATH,
+            throttler_limit_id=GetStatus.path,
         )
-        working = status["status"] == "Ok"
-        return NetworkStatus.CONNECTED if working else NetworkStatus.NOT_CONNECTED
+        status = msgspec.convert(reply, Status).status
+        return NetworkStatus.CONNECTED if status is SystemStatus.OK else NetworkStatus.NOT_CONNECTED
 
     @override
     def get_exchange_trading_pair(self, trading_pair: str) -> str:
@@ -140,131 +142,94 @@ class BackpackSpotCandles(CandlesBase):
         end_time: int | None = None,
         limit: int | None = None,
     ) -> dict[str, Any]:
-        # Times in seconds. There is no `limit`: the range decides.
-        params = {
-            "symbol": self._ex_trading_pair,
-            "interval": INTERVALS[self.interval],
-            "startTime": start_time,
-            "endTime": end_time,
-        }
-        return {key: value for key, value in params.items() if value is not None}
-
-    @override
-    def _parse_rest_candles(
-        self,
-        data: list[dict[str, Any]],
-        end_time: int | None = None,
-    ) -> list[list[float]]:
-        """Translate the reply of ``/api/v1/klines``, oldest first.
-
-        A period without trades comes with null prices. It is filled with the price before it (at
-        the very beginning: the price after it), because Hummingbot wants candles without holes.
-        """
-        rows = sorted(data, key=lambda row: row["start"])
-        price = next((float(row["open"]) for row in rows if row["open"] is not None), None)
-        if price is None:
-            return []
-        candles = []
-        for row in rows:
-            if row["open"] is None:
-                candles.append(_flat_candle(_to_seconds(row["start"]), price))
-                continue
-            price = float(row["close"])
-            candles.append(
-                [
-                    _to_seconds(row["start"]),
-                    float(row["open"]),
-                    float(row["high"]),
-                    float(row["low"]),
-                    price,
-                    float(row["volume"]),
-                    float(row["quoteVolume"]),
-                    float(row["trades"]),
-                    *_NO_TAKER_VOLUMES,
-                ],
-            )
-        return candles
-
-    @override
-    def ws_subscription_payload(self) -> dict[str, Any]:
-        """Return the frame that subscribes to this feed's candles."""
-        topic = f"kline.{INTERVALS[self.interval]}.{self._ex_trading_pair}"
-        return {"method": "SUBSCRIBE", "params": [topic]}
-
-    @override
-    def _parse_websocket_message(self, data: dict[str, Any] | None) -> dict[str, float] | None:
-        event = (data or {}).get("data") or {}
-        if event.get("e") != "kline":
-            return None
-        timestamp_s = _to_seconds(event["t"])
-        if event["o"] is not None:
-            close, volume = float(event["c"]), float(event["v"])
-            row = [
-                timestamp_s,
-                float(event["o"]),
-                float(event["h"]),
-                float(event["l"]),
-                close,
-                volume,
-                # The stream has no quote volume; the REST reply has, and replaces this estimate
-                # when the past is filled again.
-                volume * close,
-                float(event["n"]),
-                *_NO_TAKER_VOLUMES,
-            ]
-        elif self._candles:
-            row = _flat_candle(timestamp_s, float(self._candles[-1][_CLOSE]))
-        else:
-            return None
-        return dict(zip(self.columns, row, strict=True))
-
-    @override
-    async def _connected_websocket_assistant(self) -> WSAssistant:
-        ws = await self._api_factory.get_ws_assistant()
-        await ws.connect(
-            ws_url=self.wss_url,
-            ping_timeout=PING_INTERVAL_S,
-            message_timeout=SILENCE_S,
+        request = GetKlines(
+            symbol=self._ex_trading_pair,
+            interval=INTERVALS[self.interval],
+            start_time_s=start_time,
+            end_time_s=end_time,
         )
-        return ws
+        return dict(request.query())
+
+    @override
+    def _parse_rest_candles(self, data: list[Any], end_time: int | None = None) -> list[Row]:
+        return candles_of(msgspec.convert(data, list[Kline], strict=False))
 
     @override
     async def listen_for_subscriptions(self) -> None:
-        """Follow the stream for ever, reconnecting with growing pauses.
+        """Follow the stream for ever. The base class would reconnect without any pause."""
+        stream = BackpackStream(
+            f"{self._trading_pair} candle", lambda: self.wss_url, self, self.logger()
+        )
+        await stream.run()
 
-        Overridden because the base class reconnects without any pause.
-        """
-        delay_s = FIRST_DELAY_S
-        while True:
-            ws: WSAssistant | None = None
-            try:
-                ws = await self._connected_websocket_assistant()
-                await self._subscribe_channels(ws)
-                await self._process_websocket_messages_task(ws)
-            except asyncio.CancelledError:
-                raise
-            except Exception as e:  # noqa: BLE001 - whatever happened, the cure is a new connection
-                if self._candles:
-                    delay_s = FIRST_DELAY_S  # candles came, so this connection was a good one
-                self.logger().warning(
-                    f"The candle stream of {self._trading_pair} broke off "
-                    f"({type(e).__name__}: {e}). Reconnecting in about {delay_s:g} s.",
-                )
-            finally:
-                await self._on_order_stream_interruption(websocket_assistant=ws)
-            await self._sleep(delay_s * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
-            delay_s = min(delay_s * 2, LONGEST_DELAY_S)
+    async def on_open(self, stream: BackpackStream) -> None:
+        """Subscribe on a new connection."""
+        topic = kline_topic(self._ex_trading_pair, INTERVALS[self.interval])
+        await stream.subscribe([topic])
+
+    def on_message(self, payload: str) -> None:
+        """Take over one update of the candle in progress, or the first of the next one."""
+        event = parse_frame(payload, _DECODER)
+        last = self._candles[-1] if self._candles else None
+        row = row_of(event, price_before=None if last is None else float(last[_CLOSE]))
+        if row is None:
+            return
+        if last is None:
+            self._candles.append(row)
+            self._ws_candle_available.set()
+            self._fill_candles_task = safe_ensure_future(self.fill_historical_candles())
+        elif row[0] > last[0]:
+            self._candles.append(row)
+        elif row[0] == last[0]:
+            self._candles[-1] = row
+
+    def on_lost(self) -> None:
+        """Forget all candles: what the connection missed would be a hole."""
+        if self._fill_candles_task is not None:
+            self._fill_candles_task.cancel()
+            self._fill_candles_task = None
+        self._reset_candles()
 
 
-# The exchange does not tell which part of the volume takers bought.
-_NO_TAKER_VOLUMES = (0.0, 0.0)
-_CLOSE = CandlesBase.columns.index("close")
+def candles_of(klines: Iterable[Kline]) -> list[Row]:
+    """Translate candles of the REST interface, oldest first, without holes.
+
+    A period without trades has no prices. It gets the price before it (at the very beginning: the
+    price after it), because Hummingbot throws candles away that are not equidistant.
+    """
+    klines = sorted(klines, key=lambda kline: kline.start_utc)
+    price = next((float(kline.open) for kline in klines if kline.open is not None), None)
+    if price is None:
+        return []
+    rows = []
+    for kline in klines:
+        rows.append(_row(kline, price, kline.quote_volume))
+        price = rows[-1][_CLOSE]
+    return rows
 
 
-def _flat_candle(timestamp_s: int, price: float) -> list[float]:
-    return [timestamp_s, price, price, price, price, 0.0, 0.0, 0.0, *_NO_TAKER_VOLUMES]
+def row_of(event: KlineUpdate, price_before: float | None) -> Row | None:
+    """Translate a candle of the stream; ``None`` while no price is known at all.
+
+    The stream has no quote volume; the base volume at the last price stands for it.
+    """
+    if event.open is not None:
+        volume, close = event.volume or Decimal(0), event.close or event.open
+        return _row(event, float(event.open), volume * close)
+    return None if price_before is None else _row(event, price_before, Decimal(0))
 
 
-def _to_seconds(text: str) -> int:
-    """Parse ``2026-09-01 16:52:00`` (REST) or ``2026-09-02T16:44:00`` (stream), both UTC."""
-    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
+def _row(candle: Kline | KlineUpdate, price: float, quote_volume: Decimal) -> Row:
+    prices = (candle.open, candle.high, candle.low, candle.close)
+    return [
+        _seconds(candle.start_utc),
+        *(price if value is None else float(value) for value in prices),
+        float(candle.volume or 0),
+        float(quote_volume),
+        candle.trades,
+        *_TAKER_VOLUMES,
+    ]
+
+
+def _seconds(moment_utc: datetime) -> int:
+    return int(moment_utc.replace(tzinfo=UTC).timestamp())

@@ -1,1 +1,4 @@
-"""Backpack Exchange for Hummingbot: spot connector, typed wire layer (`api`) and local exchange (`simulator`)."""
+"""Backpack Exchange for Hummingbot.
+
+Spot connector, typed wire layer (`api`) and local exchange (`simulator`).
+"""

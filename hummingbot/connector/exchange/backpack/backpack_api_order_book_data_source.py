@@ -1,8 +1,8 @@
-"""Order books from the public streams: each diff goes from the socket into its book, with no queue between.
+"""Order books from the public streams: each diff goes from the socket straight into its book.
 
-Hummingbot's own path copies every diff through three queues, never looks for gaps and reloads a book once an hour.
-Here every diff passes `DepthSequence`; a gap or a reconnect leads to a new snapshot at once, and until it is applied
-the pair counts as not ready.
+Hummingbot's own path copies every diff through three queues, never looks for gaps and reloads a
+book once an hour. Here every diff passes `DepthSequence`; a gap or a reconnect leads to a new
+snapshot at once, and until it is applied the pair counts as not ready.
 """
 
 import asyncio
@@ -171,7 +171,10 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             self._is_listening = False
 
     async def on_open(self, stream: BackpackStream) -> None:
-        """Subscribe to all pairs and start every book again: diffs were missed while there was no connection."""
+        """Subscribe to all pairs and start every book again.
+
+        Diffs were missed while there was no connection.
+        """
         for trading_pair in list(self._trading_pairs):
             await self._feed_of(trading_pair)
         await stream.subscribe([topic for symbol in self._feeds for topic in _topics(symbol)])
@@ -229,7 +232,8 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             feed.metrics.last_trade_timestamp = time.perf_counter()
 
     def _resync(self, feed: BookFeed) -> None:
-        # A load that is under way may have asked before the present subscription began, so it is not waited for.
+        # A load that is under way may have asked before the present subscription began, so it is
+        # not waited for.
         if feed.sync_task is not None:
             feed.sync_task.cancel()
         self.resyncs += 1
@@ -243,7 +247,8 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 snapshot = await self._fetch_snapshot(feed.symbol)
                 kept = feed.sequence.start(snapshot.last_update_id)
             except SequenceGap:
-                # The snapshot is older than the first diff that was kept: the next one will be newer.
+                # The snapshot is older than the first diff that was kept: the next one will be
+                # newer.
                 reason = None
             except BackpackError as e:
                 reason = str(e)
@@ -253,7 +258,8 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 return
             if reason:
                 self.logger().warning(
-                    f"The order book of {feed.trading_pair} cannot be loaded, trying again in {delay_s} s: {reason}"
+                    f"The order book of {feed.trading_pair} cannot be loaded, trying again in "
+                    f"{delay_s} s: {reason}"
                 )
             await self._sleep(delay_s)
 
@@ -302,8 +308,9 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             timestamp=snapshot.timestamp_us / 1_000_000,
         )
 
-    # The tracker starts a task for each of these; with the books fed directly there is nothing for them to do. The
-    # snapshot listener must not run at all: an hourly snapshot, applied late, would set a right book back.
+    # The tracker starts a task for each of these; with the books fed directly there is nothing for
+    # them to do. The snapshot listener must not run at all: an hourly snapshot, applied late, would
+    # set a right book back.
     @override
     async def listen_for_order_book_diffs(self, ev_loop: Any, output: Any) -> None: ...
 

@@ -26,8 +26,9 @@ _TOPICS = (ORDER_UPDATES, BALANCE_UPDATES)
 class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
     """Puts private events into Hummingbot's queue.
 
-    Nothing confirms a subscription, so one counts as accepted when the exchange has answered anything else than an
-    error after it; a ping sent right behind it makes sure that there is an answer.
+    Nothing confirms a subscription, so one counts as accepted when the exchange has answered
+    anything else than an error after it; a ping sent right behind it makes sure that there is an
+    answer.
     """
 
     def __init__(self, connector: "BackpackConnectorBase") -> None:
@@ -83,13 +84,15 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         try:
             self._output.put_nowait(parse_frame(payload, self._decoder))
         except DecodeError as e:
-            # An order state that this version does not know, perhaps: what it means is asked for, not guessed.
+            # An order state that this version does not know, perhaps: what it means is asked for,
+            # not guessed.
             self.logger().error(f"Backpack sent an account event that cannot be read: {e}")
             self._connector.request_reconciliation()
         except SubscriptionRejected as e:
             self._subscribed_s = None
             self.logger().error(
-                f"{e}. No order or balance events arrive. Check the API key, and that the clock of this computer is "
+                f"{e}. No order or balance events arrive. Check the API key, and that the clock "
+                "of this computer is "
                 "right; the connector goes on trying."
             )
             raise

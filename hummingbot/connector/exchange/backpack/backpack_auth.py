@@ -52,7 +52,7 @@ class BackpackAuth(AuthBase):
         path = urlsplit(request.url or "").path
         instruction = _INSTRUCTIONS.get((request.method.value, path))
         if instruction is None:
-            msg = f"{request.method.value} {path} is not a private operation of Backpack that is known here"
+            msg = f"{request.method.value} {path} is not a private operation of Backpack known here"
             raise ValueError(msg)
         timestamp_ms = self._now_ms()
         message = signed_text(
@@ -78,7 +78,7 @@ class BackpackAuth(AuthBase):
     @property
     def _keys(self) -> Signer:
         if self._signer is None:
-            msg = "This needs an account, and no Backpack API key is set. Run `connect backpack` first."
+            msg = "This needs an account: no Backpack API key is set. Run `connect backpack` first."
             raise CredentialsError(msg)
         return self._signer
 

@@ -1,9 +1,8 @@
 """What a spot and a perpetual connector share: account, markets, fees, clock and health."""
 
 import asyncio
-import time
 from decimal import Decimal
-from typing import Any, override
+from typing import override
 
 import msgspec
 from bidict import bidict
@@ -73,7 +72,8 @@ class BackpackConnectorBase(Reconciliation):
         trading_pairs: Hummingbot's names of the pairs to follow.
         trading_required: False for public data only.
         balance_asset_limit: Hummingbot's limits of what may be used, by exchange and asset.
-        rate_limits_share_pct: share of the exchange's request limits that this connector may use, per cent.
+        rate_limits_share_pct: share of the exchange's request limits that this connector may use,
+            per cent.
 
     Raises:
         CredentialsError: the keys cannot work; the message says why.
@@ -81,10 +81,11 @@ class BackpackConnectorBase(Reconciliation):
 
     web_utils = backpack_web_utils
 
-    # Open orders are one request for all, so a healthy connector may ask more often than Hummingbot's 120 s.
+    # Open orders are one request for all, so a healthy connector may ask more often than
+    # Hummingbot's 120 s.
     LONG_POLL_INTERVAL = 60.0
 
-    def __init__(  # noqa: PLR0913 (the settings of a connector)
+    def __init__(
         self,
         *,
         environment: Environment,
@@ -289,7 +290,8 @@ class BackpackConnectorBase(Reconciliation):
 
     def _unknown_pair(self, trading_pair: str) -> str:
         return (
-            f"{trading_pair} is not a market of Backpack that is open for orders. Write it as BASE-QUOTE, such as "
+            f"{trading_pair} is not a market of Backpack that is open for orders. Write it as "
+            "BASE-QUOTE, such as "
             "SOL-USDC, and see `connect` and the exchange's market list for the names."
         )
 
@@ -323,15 +325,15 @@ class BackpackConnectorBase(Reconciliation):
     @override
     async def _format_trading_rules(self, exchange_info_dict: list[Market]) -> list[TradingRule]:
         offered = tradable_symbols(exchange_info_dict, self.market_type)
-        return [to_trading_rule(market) for market in exchange_info_dict if market.symbol in offered]
+        return [
+            to_trading_rule(market) for market in exchange_info_dict if market.symbol in offered
+        ]
 
     @override
     def _initialize_trading_pair_symbols_from_exchange_info(
         self, exchange_info: list[Market]
     ) -> None:
-        self._set_trading_pair_symbol_map(
-            bidict(tradable_symbols(exchange_info, self.market_type))
-        )
+        self._set_trading_pair_symbol_map(bidict(tradable_symbols(exchange_info, self.market_type)))
 
     @override
     async def _get_last_traded_price(self, trading_pair: str) -> float:
@@ -358,17 +360,13 @@ class BackpackConnectorBase(Reconciliation):
     def _fee_rate(self, *, is_maker: bool) -> Decimal:
         """Fraction of the traded amount; negative is a rebate."""
         if self._account is not None:
-            bps = (
-                self._account.spot_maker_fee_bps if is_maker else self._account.spot_taker_fee_bps
-            )
+            bps = self._account.spot_maker_fee_bps if is_maker else self._account.spot_taker_fee_bps
             return bps * _BASIS_POINT
         schema = self.trade_fee_schema()
-        return (
-            schema.maker_percent_fee_decimal if is_maker else schema.taker_percent_fee_decimal
-        )
+        return schema.maker_percent_fee_decimal if is_maker else schema.taker_percent_fee_decimal
 
     @override
-    def _get_fee(  # noqa: PLR0913 (Hummingbot's hook)
+    def _get_fee(
         self,
         base_currency: str,
         quote_currency: str,
@@ -406,7 +404,7 @@ class BackpackConnectorBase(Reconciliation):
         _replace(self._account_balances, total)
 
     async def _update_lent(self) -> None:
-        """Funds lent out by auto-lend leave the balances but can be used; the last answer stays if there is none."""
+        """Lent funds leave the balances but can be used; without an answer the last one stays."""
         try:
             positions = await self.rest.send(GetBorrowLendPositions())
         except BackpackError as e:

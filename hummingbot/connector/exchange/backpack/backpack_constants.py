@@ -25,8 +25,8 @@ ORDER_ID_MAX_LENGTH = 36
 
 REQUEST_TIMEOUT_S = 10.0
 WINDOW_MS = 5_000
-# An order whose fate is unknown can still be accepted until its window has passed; only after that, and this much
-# longer for the exchange to list it, is its absence evidence.
+# An order whose fate is unknown can still be accepted until its window has passed; only after that,
+# and this much longer for the exchange to list it, is its absence evidence.
 UNKNOWN_ORDER_PATIENCE_S = WINDOW_MS * 1e-3 + 5.0
 UNKNOWN_ORDER_RETRY_S = (0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -61,7 +61,8 @@ def live_environment() -> Environment:
     """The live exchange, or the pair of addresses in ``BACKPACK_REST_URL`` and ``BACKPACK_WS_URL``.
 
     Raises:
-        ValueError: only one of the two variables is set, which would split reads and writes between exchanges.
+        ValueError: only one of the two variables is set, which would split reads and writes between
+            exchanges.
     """
     rest_url = os.environ.get(REST_URL_VARIABLE, "").rstrip("/")
     ws_url = os.environ.get(WS_URL_VARIABLE, "").rstrip("/")
@@ -92,4 +93,4 @@ RATE_LIMITS = [
         for path, bucket in {e.path: e.bucket for e in ENDPOINTS}.items()
     ),
 ]
-"""A limit for each path, all drawing on the exchange's 2000 a minute, history also on its 30 a minute."""
+"""A limit for each path, all drawing on 2000 requests a minute, history also on 30 a minute."""

@@ -30,16 +30,16 @@ class BackpackExchange(BackpackConnectorBase):
 
     market_type = MarketType.SPOT
 
-    def __init__(  # noqa: PLR0913 (Hummingbot passes these)
+    def __init__(  # noqa: PLR0917 (Hummingbot's order of arguments)
         self,
         backpack_api_key: str = "",
         backpack_api_secret: str = "",
         balance_asset_limit: dict[str, dict[str, Decimal]] | None = None,
         rate_limits_share_pct: Decimal = Decimal(100),
         trading_pairs: list[str] | None = None,
-        trading_required: bool = True,  # noqa: FBT001, FBT002 (Hummingbot's signature)
+        trading_required: bool = True,
         domain: str = DEFAULT_DOMAIN,
-        demo_mode: bool | str = False,  # noqa: FBT001, FBT002 (Hummingbot's signature)
+        demo_mode: bool | str = False,
         *,
         api_key: str = "",
         api_secret: str = "",

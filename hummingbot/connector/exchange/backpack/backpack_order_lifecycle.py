@@ -1,12 +1,13 @@
 """Placing and cancelling: an order is never lost, and a write is never repeated blindly.
 
-Only definite evidence ends an order. After a time-out, a cut, a 5xx, a 429 or an unreadable reply its fate is unknown:
-it stays tracked and is looked up by its client id until it is found, or is absent from open orders and history after
-every request that could still create it has expired.
+Only definite evidence ends an order. After a time-out, a cut, a 5xx, a 429 or an unreadable reply
+its fate is unknown: it stays tracked and is looked up by its client id until it is found, or is
+absent from open orders and history after every request that could still create it has expired.
 """
 
 import asyncio
 import difflib
+import math
 import time
 from collections.abc import Coroutine
 from decimal import Decimal
@@ -78,7 +79,7 @@ class OrderLifecycle(ExchangePyBase):
         price: Decimal | None = None,
         **kwargs: Any,
     ) -> None:
-        problem = self._problem_of(trading_pair, amount, order_type, price)
+        problem = self._problem_of(trading_pair, amount, trade_type, order_type, price)
         if problem is None:
             await super()._create_order(
                 trade_type, order_id, trading_pair, amount, order_type, price, **kwargs
@@ -98,8 +99,13 @@ class OrderLifecycle(ExchangePyBase):
             order_id, trading_pair, amount, trade_type, order_type, price, ValueError(problem)
         )
 
-    def _problem_of(
-        self, trading_pair: str, amount: Decimal, order_type: OrderType, price: Decimal | None
+    def _problem_of(  # noqa: PLR0911 (one return for each problem)
+        self,
+        trading_pair: str,
+        amount: Decimal,
+        trade_type: TradeType,
+        order_type: OrderType,
+        price: Decimal | None,
     ) -> str | None:
         """What makes an order impossible, in words for a trader, or ``None``."""
         if trading_pair not in self._trading_rules:
@@ -113,30 +119,40 @@ class OrderLifecycle(ExchangePyBase):
                 f"the pair {trading_pair}. The order will not be created."
             )
         if amount > rule.max_order_size:
-            return f"The amount {amount} is above the largest order of {trading_pair}, {rule.max_order_size}."
+            return (
+                f"The amount {amount} is above the largest order of {trading_pair}, "
+                f"{rule.max_order_size}."
+            )
         if order_type is OrderType.MARKET:
             if not rule.supports_market_orders:
                 return f"{trading_pair} accepts no market orders at the moment; use a limit order."
             book = self.order_books.get(trading_pair)
-            if book is None or book.get_price(False) != book.get_price(False):  # noqa: PLR0124 (NaN)
-                return f"There is no price for {trading_pair} yet; wait until the connector is ready."
+            if book is None or math.isnan(book.get_price(trade_type is TradeType.BUY)):
+                return (
+                    f"There is no price for {trading_pair} yet; wait until the connector is ready."
+                )
             return None
         if price is None or not _is_sane(price):
             return f"The price {price} is not a positive number of a possible size."
         if self.quantize_order_price(trading_pair, price) <= 0:
-            return f"The price {price} is below the smallest price step of {trading_pair}, {rule.min_price_increment}."
+            return (
+                f"The price {price} is below the smallest price step of {trading_pair}, "
+                f"{rule.min_price_increment}."
+            )
         return None
 
     def _why_not_offered(self, trading_pair: str) -> str:
         if not self._trading_rules:
             return (
-                f"The trading rules are not loaded yet, so no order for {trading_pair} can be placed. Wait until "
+                f"The trading rules are not loaded yet, so no order for {trading_pair} can be "
+                "placed. Wait until "
                 "the connector is ready."
             )
         near = difflib.get_close_matches(trading_pair, self._trading_rules, n=3)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         return (
-            f"{trading_pair} is not a market of Backpack that is open for orders: it does not exist, or is closed "
+            f"{trading_pair} is not a market of Backpack that is open for orders: it does not "
+            "exist, or is closed "
             f"or cancel-only.{hint}"
         )
 
@@ -190,7 +206,8 @@ class OrderLifecycle(ExchangePyBase):
             try:
                 return report_of_order(await self.rest.send(request))
             except DuplicateClientId as e:
-                # Another bot's open order has this client id, or ours has, by a request that was thought lost.
+                # Another bot's open order has this client id, or ours has, by a request that was
+                # thought lost.
                 found = await self._look_up(request)
                 if found is not None:
                     return found
@@ -247,15 +264,13 @@ class OrderLifecycle(ExchangePyBase):
         raise TransportError(request.name, reason) from error
 
     async def _look_up(self, request: ExecuteOrder) -> OrderReport | None:
-        """The order that a request placed, open or ended; ``None`` if there certainly is none now."""
+        """The order that a request placed, open or ended; ``None`` if there certainly is none."""
         try:
             order = await self.rest.send(
                 GetOrder(symbol=request.symbol, client_id=request.client_id)
             )
         except OrderNotFound:
-            rows = await self.rest.send(
-                GetOrderHistory(symbol=request.symbol, limit=HISTORY_PAGE)
-            )
+            rows = await self.rest.send(GetOrderHistory(symbol=request.symbol, limit=HISTORY_PAGE))
             return next((report_of_history(r) for r in rows if is_placed_by(r, request)), None)
         return report_of_order(order) if is_placed_by(order, request) else None
 
@@ -271,7 +286,8 @@ class OrderLifecycle(ExchangePyBase):
         exception: Exception,
         **kwargs: Any,
     ) -> None:
-        # Hummingbot's wording, by which its users search their logs; the reason follows in plain words.
+        # Hummingbot's wording, by which its users search their logs; the reason follows in plain
+        # words.
         self.logger().network(
             f"Error submitting {trade_type.name.lower()} {order_type.name.upper()} order to "
             f"{self.name_cap} for {amount} {trading_pair} {price}."
@@ -377,7 +393,7 @@ class OrderLifecycle(ExchangePyBase):
         amount = order.quantity if is_limit else order.amount
         price = order.price if is_limit else Decimal("NaN")
         pair = order.trading_pair
-        problem = self._problem_of(pair, amount, order_type, price)
+        problem = self._problem_of(pair, amount, trade_type, order_type, price)
         if problem is None:
             amount = self.quantize_order_amount(pair, amount)
             price = self.quantize_order_price(pair, price) if is_limit else price
@@ -417,7 +433,7 @@ class OrderLifecycle(ExchangePyBase):
     async def _settle_batched(
         self, order: InFlightOrder, request: ExecuteOrder, error: BackpackError
     ) -> None:
-        """One order of a batch that got no answer, or was refused as a whole because of one order in it."""
+        """One order of a batch that got no answer, or was refused as a whole for one in it."""
         try:
             if error.outcome is Outcome.REJECTED:
                 # Nothing of the batch was executed, so sending each alone repeats nothing.
@@ -449,7 +465,8 @@ class OrderLifecycle(ExchangePyBase):
     ) -> None:
         """Bring an order to the state that the exchange reports, its fills first.
 
-        An order does not end before every fill that the exchange counts is recorded; the next poll tries again.
+        An order does not end before every fill that the exchange counts is recorded; the next poll
+        tries again.
         """
         if not fills_loaded and order.executed_amount_base < report.executed_amount:
             await self._complete_fills(order, report.executed_amount)
@@ -459,19 +476,21 @@ class OrderLifecycle(ExchangePyBase):
         )
         if report.status.is_terminal and not is_complete:
             self.logger().warning(
-                f"Order {order.client_order_id} has ended on Backpack ({report.status}), but not all of its fills "
+                f"Order {order.client_order_id} has ended on Backpack ({report.status}), but not "
+                "all of its fills "
                 "could be loaded yet. It stays tracked until they are."
             )
             self.request_reconciliation()
             return
         if report.reason is not None and order.is_open:
-            self.logger().warning(
-                f"Backpack ended order {order.client_order_id}: {report.reason}."
-            )
+            self.logger().warning(f"Backpack ended order {order.client_order_id}: {report.reason}.")
         await self._order_tracker.apply(report.to_order_update(order))
 
     async def _complete_fills(self, order: InFlightOrder, amount: Decimal) -> None:
-        """Record fills up to `amount` (base units): from the stream if it is up, else from the history."""
+        """Record fills up to `amount` (base units).
+
+        From the stream if it is up, else from the history.
+        """
         if self.is_user_stream_up and await self._order_tracker.wait_executed(
             order, amount, _FILL_GRACE_S
         ):

@@ -1,4 +1,7 @@
-"""Hummingbot's order tracker with the two things it lacks: states that never go back, and Backpack's client ids."""
+"""Hummingbot's order tracker with the two things it lacks.
+
+States that never go back, and Backpack's client ids.
+"""
 
 import asyncio
 from decimal import Decimal
@@ -67,7 +70,8 @@ class BackpackOrderTracker(ClientOrderTracker):
     def find(self, client_id: int | None, exchange_order_id: str) -> InFlightOrder | None:
         """The order, active, done lately or lost, that an event or row speaks of.
 
-        A client id alone does not prove that an order is ours, so a different exchange id rules it out.
+        A client id alone does not prove that an order is ours, so a different exchange id rules it
+        out.
         """
         if client_id is not None:
             client_order_id = self._orders_by_client_id.get(client_id)
@@ -88,7 +92,7 @@ class BackpackOrderTracker(ClientOrderTracker):
         await self._process_order_update(update)
 
     async def wait_executed(self, order: InFlightOrder, amount: Decimal, timeout_s: float) -> bool:
-        """Wait until fills of at least `amount` (base units) were recorded; False if they were not in time."""
+        """Wait until fills of `amount` (base units) were recorded; False if not in time."""
         event = self._fill_events.setdefault(order.client_order_id, asyncio.Event())
         try:
             async with asyncio.timeout(timeout_s):
@@ -133,7 +137,10 @@ class BackpackOrderTracker(ClientOrderTracker):
 
 
 def _is_progress(order: InFlightOrder, state: OrderState) -> bool:
-    """Whether a state may follow the order's: a late answer must not undo what an event has told."""
+    """Whether a state may follow the order's.
+
+    A late answer must not undo what an event has told.
+    """
     if order.current_state in _TERMINAL:
         return False
     return _PROGRESS[state] >= _PROGRESS[order.current_state]

@@ -1,8 +1,8 @@
 """Three sources, one truth: stream events, open orders and history are brought together.
 
-Each poll asks once for all open orders. Orders that are not among them are looked for in the history. A fill counts
-once, by its trade id; states never go back; orders that are not ours are never touched; and a request that failed
-says nothing about an order.
+Each poll asks once for all open orders. Orders that are not among them are looked for in the
+history. A fill counts once, by its trade id; states never go back; orders that are not ours are
+never touched; and a request that failed says nothing about an order.
 """
 
 import asyncio
@@ -22,7 +22,8 @@ from .api.models import (
     OrderStatus,
     SortDirection,
 )
-from .api.streams import BalanceUpdate, OrderFilled, OrderUpdate as OrderEvent
+from .api.streams import BalanceUpdate, OrderFilled
+from .api.streams import OrderUpdate as OrderEvent
 from .backpack_constants import HISTORY_PAGE
 from .backpack_order_lifecycle import OrderLifecycle
 from .backpack_translation import (
@@ -35,7 +36,8 @@ from .backpack_translation import (
     trade_update_of_fill,
 )
 
-# History is limited to 30 requests a minute. For more orders than this, one query by time serves them all.
+# History is limited to 30 requests a minute. For more orders than this, one query by time serves
+# them all.
 _SINGLE_FILL_QUERIES = 3
 _CREATION_MARGIN_MS = 120_000
 _MAX_HISTORY_PAGES = 5
@@ -56,7 +58,7 @@ class Reconciliation(OrderLifecycle):
             except asyncio.CancelledError:
                 raise
             # The outermost loop: one event that cannot be processed must not stop all others.
-            except Exception:
+            except Exception:  # noqa: BLE001
                 self.logger().exception("Unexpected error in user stream listener loop.")
                 self.request_reconciliation()
 
@@ -78,7 +80,8 @@ class Reconciliation(OrderLifecycle):
             return  # another bot's order that happens to have our client id
         report = report_of_event(event)
         if order.is_pending_create and report.executed_amount > 0:
-            # A fill may be the first that is heard of an order; strategies are told of its creation before that.
+            # A fill may be the first that is heard of an order; strategies are told of its creation
+            # before that.
             await self._on_placed(order, replace(report, status=OrderStatus.NEW, reason=None))
         if isinstance(event, OrderFilled):
             self._order_tracker.process_trade_update(
@@ -123,9 +126,7 @@ class Reconciliation(OrderLifecycle):
             if order.is_open:
                 await self._order_tracker.process_order_not_found(order.client_order_id)
 
-    def _match_open(
-        self, orders: list[InFlightOrder], rows: list[Order]
-    ) -> dict[str, OrderReport]:
+    def _match_open(self, orders: list[InFlightOrder], rows: list[Order]) -> dict[str, OrderReport]:
         tracked = {order.client_order_id: order for order in orders}
         reports: dict[str, OrderReport] = {}
         for row in rows:
@@ -137,7 +138,7 @@ class Reconciliation(OrderLifecycle):
     async def _match_history(
         self, missing: list[InFlightOrder], reports: dict[str, OrderReport]
     ) -> list[InFlightOrder]:
-        """Add what the history says of orders that are not open; return those that it does not know."""
+        """Add what the history says of orders that are not open; return those it does not know."""
         wanted = {order.client_order_id: order for order in missing}
         async for row in self._history_rows(missing):
             order = self._order_tracker.find(row.client_id, row.id)

@@ -23,14 +23,15 @@ from .backpack_constants import (
 )
 from .backpack_web_utils import Connections
 
-# Messages that are already in aiohttp's buffer are read without a pause; this many may pass before others get a turn.
+# Messages that are already in aiohttp's buffer are read without a pause; this many may pass before
+# others get a turn.
 _MESSAGES_A_TURN = 256
 
 
 class Backoff:
-    """Delays between attempts: 1 s, 2 s, 4 s … 60 s, each ±25 % so that many bots do not return at once.
+    """Delays between attempts: 1 s, 2 s, 4 s … 60 s.
 
-    Starts again from 1 s after a connection that lasted a minute.
+    Each is ±25 %, so that many bots do not return at once. Starts again from 1 s after a connection that lasted a minute.
     """
 
     def __init__(
@@ -126,12 +127,20 @@ class BackpackStream:
                 reason = "closed by the exchange"
             delay_s = self._backoff.next_delay_s()
             self._logger.warning(
-                f"The {self._name} stream of Backpack is down ({reason}); connecting again in {delay_s:.1f} s."
+                "The %s stream of Backpack is down (%s); connecting again in %.1f s.",
+                self._name,
+                reason,
+                delay_s,
             )
             await self._sleep(delay_s)
 
-    async def subscribe(self, topics: Sequence[str], signature: Sequence[str] | None = None) -> None:
-        """Ask for topics. The exchange does not acknowledge; without a connection nothing is sent."""
+    async def subscribe(
+        self, topics: Sequence[str], signature: Sequence[str] | None = None
+    ) -> None:
+        """Ask for topics.
+
+        The exchange does not acknowledge; without a connection nothing is sent.
+        """
         if self._socket is not None and topics:
             await self._socket.send_str(subscribe_frame(topics, signature))
 
@@ -185,9 +194,7 @@ class BackpackStream:
                     await socket.pong(message.data)
                 case aiohttp.WSMsgType.ERROR:
                     raise aiohttp.ClientConnectionError(str(message.data))
-                case (
-                    aiohttp.WSMsgType.CLOSE | aiohttp.WSMsgType.CLOSED | aiohttp.WSMsgType.CLOSING
-                ):
+                case aiohttp.WSMsgType.CLOSE | aiohttp.WSMsgType.CLOSED | aiohttp.WSMsgType.CLOSING:
                     return
                 case _:
                     pass
@@ -200,7 +207,7 @@ class BackpackStream:
             silent_s = time.time() - self.last_message_s
             if silent_s >= STREAM_SILENCE_LIMIT_S:
                 self._logger.warning(
-                    f"Nothing came on the {self._name} stream of Backpack for {silent_s:.0f} s."
+                    "Nothing came on the %s stream of Backpack for %.0f s.", self._name, silent_s
                 )
                 await socket.close()
                 return

@@ -1,4 +1,7 @@
-"""Between the wire's vocabulary and Hummingbot's: pure functions, the only module that names both."""
+"""Between the wire's vocabulary and Hummingbot's.
+
+Pure functions, the only module that names both.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -42,15 +45,15 @@ _STATES = {
 def wire_client_id(client_order_id: str, attempt: int = 0) -> int:
     """The uint32 that stands for a Hummingbot order id on the wire.
 
-    A hash, so that a restarted bot finds its orders again without having kept a table. Two orders that are open at
-    the same time share one with a chance of 1 in 4 billion; the exchange then refuses the second, and the next
-    `attempt` gives it another id.
+    A hash, so that a restarted bot finds its orders again without having kept a table. Two orders
+    that are open at the same time share one with a chance of 1 in 4 billion; the exchange then
+    refuses the second, and the next `attempt` gives it another id.
     """
     digest = hashlib.blake2b(f"{client_order_id}/{attempt}".encode(), digest_size=8).digest()
     return 1 + int.from_bytes(digest) % MAX_CLIENT_ID
 
 
-def build_order(  # noqa: PLR0913 (the parts of an order)
+def build_order(
     *,
     symbol: models.Symbol,
     client_id: int,
@@ -86,7 +89,7 @@ def build_order(  # noqa: PLR0913 (the parts of an order)
 
 
 def is_placed_by(order: models.Order | models.HistoricOrder, request: ExecuteOrder) -> bool:
-    """Whether an order that bears our client id is the one this request placed, and not another bot's."""
+    """Whether an order with our client id is the one this request placed, not another bot's."""
     return (
         order.client_id == request.client_id
         and order.symbol == request.symbol
@@ -100,7 +103,7 @@ def is_placed_by(order: models.Order | models.HistoricOrder, request: ExecuteOrd
 def is_order_of(
     order: models.Order | models.HistoricOrder | streams.OrderUpdate, tracked: InFlightOrder
 ) -> bool:
-    """Whether an order of the exchange can be this tracked one, judged by side, amount and price."""
+    """Whether an order of the exchange can be this tracked one: by side, amount and price."""
     return (
         order.side is _SIDES[tracked.trade_type]
         and order.order_type is _ORDER_TYPES[tracked.order_type]
@@ -110,7 +113,10 @@ def is_order_of(
 
 
 def to_trading_rule(market: models.Market) -> TradingRule:
-    """Rules of a market that accepts orders. Amounts in base units, prices in quote per base; no least notional."""
+    """Rules of a market that accepts orders.
+
+    Amounts in base units, prices in quote per base; no least notional.
+    """
     prices, quantities = market.filters.price, market.filters.quantity
     state = market.order_book_state
     limits = {} if quantities.max_quantity is None else {"max_order_size": quantities.max_quantity}
@@ -126,7 +132,7 @@ def to_trading_rule(market: models.Market) -> TradingRule:
 
 @dataclass(frozen=True, slots=True)
 class OrderReport:
-    """What one source says of one order: the common form of replies, history rows and stream events.
+    """What one source says of one order: the common form of replies, rows and events.
 
     `executed_amount` is cumulative, in base units; `reason` is why an order expired.
     """
@@ -142,8 +148,8 @@ class OrderReport:
     def state(self) -> OrderState:
         """Hummingbot's state.
 
-        Hummingbot has no "expired". An order that got nothing has failed, and its failure event carries the reason;
-        one that was partly filled has ended like a cancelled one.
+        Hummingbot has no "expired". An order that got nothing has failed, and its failure event
+        carries the reason; one that was partly filled has ended like a cancelled one.
         """
         if self.status is models.OrderStatus.EXPIRED:
             partly = self.executed_amount > 0 or self.reason == "ImmediateOrCancel"
@@ -224,7 +230,10 @@ def trade_update_of_event(
 def trade_update_of_fill(
     fill: models.Fill, order: InFlightOrder, fees: TradeFeeSchema
 ) -> TradeUpdate:
-    """A fill as the history tells it. Without a trade id (older system fills) its content identifies it."""
+    """A fill as the history tells it.
+
+    Without a trade id (older system fills) its content identifies it.
+    """
     trade_id = (
         f"{fill.timestamp_utc.isoformat()}/{fill.price}/{fill.quantity}"
         if fill.trade_id is None
@@ -256,7 +265,7 @@ def _paid_fee(
 
 
 def to_trade_event(trade: streams.PublicTrade, trading_pair: str) -> OrderBookTradeEvent:
-    """A public trade for Hummingbot's order book; its type is the taker's side, its time in seconds."""
+    """A public trade for Hummingbot's book; its type is the taker's side, its time in seconds."""
     time_us = trade.event_time_us if trade.engine_time_us is None else trade.engine_time_us
     return OrderBookTradeEvent(
         trading_pair=trading_pair,

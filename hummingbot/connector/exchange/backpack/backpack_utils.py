@@ -10,7 +10,8 @@ from hummingbot.core.data_type.trade_fee import TradeFeeSchema
 CENTRALIZED = True
 EXAMPLE_PAIR = "SOL-USDC"
 
-# Tier 1; the account's own rates replace these as soon as they are known. A fee is taken from what is received.
+# Tier 1; the account's own rates replace these as soon as they are known. A fee is taken from what
+# is received.
 DEFAULT_FEES = TradeFeeSchema(
     maker_percent_fee_decimal=Decimal("0.0008"),
     taker_percent_fee_decimal=Decimal("0.0010"),

@@ -1,12 +1,12 @@
 """Requests to the exchange: addresses, the shared HTTP session, the typed REST client, the clock.
 
-Hummingbot's REST assistant copies, dumps and re-parses every request; this client sends the bytes that were signed,
-through the same throttler, and turns every failure into a typed error.
+Hummingbot's REST assistant copies, dumps and re-parses every request; this client sends the bytes
+that were signed, through the same throttler, and turns every failure into a typed error.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, override
+from typing import Any, ClassVar, override
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -45,12 +45,14 @@ class NotSentError(TransportError):
 class Connections(ConnectionsFactory):
     """One HTTP session for each event loop, shared by all connectors, that keeps idle connections.
 
-    Hummingbot's own session drops them after 15 s, so an order after a quiet time would pay for a new TLS handshake.
+    Hummingbot's own session drops them after 15 s, so an order after a quiet time would pay for a
+    new TLS handshake.
     """
 
-    # Hummingbot's factory is a singleton kept on the class: ours must not be taken for it, nor the other way round.
+    # Hummingbot's factory is a singleton kept on the class: ours must not be taken for it, nor the
+    # other way round.
     _instance = None
-    _sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = (
+    _sessions: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession]] = (
         WeakKeyDictionary()
     )
 
@@ -118,7 +120,8 @@ class RestClient:
         throttler: budget that every request is taken from.
         auth: signs private requests; ``None`` for public ones only.
         before_signing: awaited before a signature, to have the clock set.
-        on_clock_skew: awaited after a request was refused for its time; the request is then sent once more.
+        on_clock_skew: awaited after a request was refused for its time; the request is then sent
+            once more.
     """
 
     def __init__(
@@ -151,7 +154,8 @@ class RestClient:
         try:
             return await self._send_once(endpoint, response)
         except ClockSkewError:
-            # A request refused for its time was not executed, so sending it again is safe, even an order.
+            # A request refused for its time was not executed, so sending it again is safe, even an
+            # order.
             if self._on_clock_skew is None:
                 raise
             await self._on_clock_skew()

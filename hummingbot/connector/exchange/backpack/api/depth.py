@@ -4,7 +4,8 @@ It knows update ids only. What a diff carries, and the book it changes, are the 
 
 Rules (interface description, stream depth):
 1. a diff covers the update ids ``first_update_id`` to ``last_update_id``;
-2. a snapshot contains everything up to its ``last_update_id``: diffs that end there or before are dropped;
+2. a snapshot contains everything up to its ``last_update_id``: diffs that end there or before are
+dropped;
 3. the first diff applied must cover ``snapshot + 1``;
 4. from then on each diff must start at the previous ``last_update_id + 1``.
 """
@@ -30,10 +31,11 @@ class Diff(Protocol):
 
 
 class DepthSequence[D: Diff]:
-    """Puts a snapshot and diffs, arriving in any order, into the one order in which they may be applied.
+    """Puts a snapshot and diffs, arriving in any order, into the one order of applying them.
 
-    While there is no snapshot, diffs are kept. After a `SequenceGap` the book is wrong: the diff that showed the
-    gap is kept, `last_update_id` is ``None``, and the caller must fetch a new snapshot.
+    While there is no snapshot, diffs are kept. After a `SequenceGap` the book is wrong: the diff
+    that showed the gap is kept, `last_update_id` is ``None``, and the caller must fetch a new
+    snapshot.
     """
 
     __slots__ = ("_buffer", "last_update_id", "symbol")
@@ -58,7 +60,8 @@ class DepthSequence[D: Diff]:
         """Check one diff against the sequence.
 
         Returns:
-            The diff if it is to be applied now, ``None`` if it is kept for the snapshot or already contained.
+            The diff if it is to be applied now, ``None`` if it is kept for the snapshot or already
+            contained.
 
         Raises:
             SequenceGap: the diff starts after ``last_update_id + 1``.
@@ -73,7 +76,8 @@ class DepthSequence[D: Diff]:
         if diff.last_update_id <= last:
             return None
         if diff.first_update_id <= last:
-            # Only the first diff after a snapshot may overlap; levels are absolute, so applying it whole is right.
+            # Only the first diff after a snapshot may overlap; levels are absolute, so applying it
+            # whole is right.
             self.last_update_id = diff.last_update_id
             return diff
         self.last_update_id = None
@@ -91,7 +95,8 @@ class DepthSequence[D: Diff]:
             The kept diffs to apply on top of it, in order.
 
         Raises:
-            SequenceGap: the snapshot is older than the kept diffs reach back; fetch another one (they stay kept).
+            SequenceGap: the snapshot is older than the kept diffs reach back; fetch another one
+                (they stay kept).
         """
         last = snapshot_update_id
         kept: list[D] = []

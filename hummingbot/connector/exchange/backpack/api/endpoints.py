@@ -1,8 +1,8 @@
-"""Each REST operation as a small frozen value: method, path, instruction, parameters, response type.
+"""Each REST operation as a small frozen value: how it is called, and what it answers.
 
-The `instruction` belongs to the operation, so signing cannot be forgotten and never guesses: ``None`` means public.
-Parameters that are ``None`` are absent, on the wire and in the signed text. Prices and quantities travel as strings
-in plain digits, exactly as they are signed.
+The `instruction` belongs to the operation, so signing cannot be forgotten and never guesses:
+``None`` means public. Parameters that are ``None`` are absent, on the wire and in the signed text.
+Prices and quantities travel as strings in plain digits, exactly as they are signed.
 
 Source: interface description of the vendor, operations by path.
 """
@@ -61,7 +61,10 @@ class Method(StrEnum):
 
 
 class Bucket(StrEnum):
-    """Budget that a request is counted in: 2000 a minute for all, 30 a minute for time-range history."""
+    """Budget that a request is counted in.
+
+    2000 a minute for all, 30 a minute for time-range history.
+    """
 
     GENERAL = "general"
     HISTORY = "history"
@@ -84,7 +87,7 @@ class Endpoint[R](msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def is_write(self) -> bool:
-        """Whether the request changes the account, so that a lost reply leaves the outcome unknown."""
+        """Whether it changes the account, so that a lost reply leaves the outcome unknown."""
         return self.method is not Method.GET
 
     def parameters(self) -> dict[str, Parameter]:
@@ -112,9 +115,7 @@ class Endpoint[R](msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 @cache
 def _fields(endpoint: type[msgspec.Struct]) -> tuple[tuple[str, str], ...]:
     described = msgspec.structs.fields(endpoint)
-    return tuple(
-        sorted(((f.name, f.encode_name) for f in described), key=lambda names: names[1])
-    )
+    return tuple(sorted(((f.name, f.encode_name) for f in described), key=lambda names: names[1]))
 
 
 def _wire(value: Any) -> Parameter:  # noqa: ANN401 (any field type of an endpoint)
@@ -273,8 +274,8 @@ class GetOrder(Endpoint[Order], frozen=True, kw_only=True):
 class ExecuteOrder(Endpoint[Order], frozen=True, kw_only=True):
     """Place an order; the reply is the order after the engine has worked on it.
 
-    `client_id` is at most `MAX_CLIENT_ID` and unique among the account's open orders. A market order takes
-    `quantity` (base) or `quote_quantity` (quote), not both.
+    `client_id` is at most `MAX_CLIENT_ID` and unique among the account's open orders. A market
+    order takes `quantity` (base) or `quote_quantity` (quote), not both.
     """
 
     method = Method.POST
@@ -302,7 +303,10 @@ class ExecuteOrder(Endpoint[Order], frozen=True, kw_only=True):
 
 
 class CancelOrder(Endpoint[Order | None], frozen=True, kw_only=True):
-    """Cancel by exactly one of `order_id` and `client_id`; ``None`` (202) means accepted, not yet done."""
+    """Cancel by exactly one of `order_id` and `client_id`.
+
+    ``None`` (202) means accepted, not yet done.
+    """
 
     method = Method.DELETE
     path = "/api/v1/order"
@@ -358,7 +362,8 @@ class CancelOrders(Endpoint[list[Order] | None], frozen=True, kw_only=True):
 class GetFills(Endpoint[list[Fill]], frozen=True, kw_only=True):
     """History of fills, newest first by default; `limit` up to 1000, paged by `offset`.
 
-    Whether `from_ms` and `to_ms` include their bounds is not documented: overlap, and drop repeats by trade id.
+    Whether `from_ms` and `to_ms` include their bounds is not documented: overlap, and drop repeats
+    by trade id.
     """
 
     path = "/wapi/v1/history/fills"

@@ -16,8 +16,8 @@
     │       └─ InsufficientFunds, PostOnlyWouldCross, DuplicateClientId, NotFillable, InvalidOrder
     └─ StreamError ─ SequenceGap, SubscriptionRejected                          UNKNOWN   BACKOFF
 
-`outcome` and `retry` drive all policy. After a write, UNKNOWN means that the order may live: look it up by its
-client id, never send it again blindly.
+`outcome` and `retry` drive all policy. After a write, UNKNOWN means that the order may live: look
+it up by its client id, never send it again blindly.
 """
 
 from enum import Enum, StrEnum
@@ -26,7 +26,7 @@ from typing import ClassVar
 import msgspec
 
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
-"""What the decoder raises on a payload that is no JSON, no text, of another shape, or nested too deeply."""
+"""What the decoder raises: no JSON, no text, of another shape, or nested too deeply."""
 
 _EXCERPT_CHARACTERS = 200
 
@@ -141,7 +141,8 @@ class AuthenticationError(ApiError):
     outcome = Outcome.REJECTED
     retry = Retry.NEVER
     advice = (
-        "Check that the API key is active on Backpack, has trading permission and belongs to the secret; then "
+        "Check that the API key is active on Backpack, has trading permission and belongs to the "
+        "secret; then "
         "connect again."
     )
 
@@ -157,7 +158,10 @@ class ClockSkewError(ApiError):
 class RateLimited(ApiError):
     """Too many requests. A write stays unknown: that it was not executed is not documented."""
 
-    advice = "The connector waits before it asks again; lower rate_limits_share_pct if other bots share the key."
+    advice = (
+        "The connector waits before it asks again; lower rate_limits_share_pct if other bots "
+        "share the key."
+    )
 
 
 class ExchangeUnavailable(ApiError):
@@ -178,7 +182,10 @@ class ResourceNotFound(RequestRefused):
 
 
 class OrderNotFound(ResourceNotFound):
-    """No such RESTING order: it is filled, cancelled, expired, or never existed. History tells which."""
+    """No such RESTING order: it is filled, cancelled, expired, or never existed.
+
+    History tells which.
+    """
 
     advice = "It is no longer open; its end is in the order history."
 
@@ -288,7 +295,8 @@ _BY_CODE: dict[ApiErrorCode, type[ApiError]] = {
     ApiErrorCode.RESOURCE_NOT_FOUND: ResourceNotFound,
     ApiErrorCode.SERVER_ERROR: ExchangeUnavailable,
     ApiErrorCode.TIMEOUT: ExchangeUnavailable,
-    # What "too early" says of an order is not documented, so its outcome must not be taken for granted.
+    # What "too early" says of an order is not documented, so its outcome must not be taken for
+    # granted.
     ApiErrorCode.TOO_EARLY: ExchangeUnavailable,
     ApiErrorCode.TOO_MANY_REQUESTS: RateLimited,
     ApiErrorCode.TRADING_PAUSED: MarketUnavailable,
@@ -325,7 +333,8 @@ def classify(request: str, status: int, body: bytes) -> ApiError:
     Args:
         request: method and path, such as ``DELETE /api/v1/order``.
         status: HTTP status.
-        body: reply body: JSON ``{"code", "message"}``, plain text (parsing failures, unknown routes) or HTML (CDN).
+        body: reply body: JSON ``{"code", "message"}``, plain text (parsing failures, unknown
+            routes) or HTML (CDN).
     """
     try:
         parsed = msgspec.json.decode(body, type=_Body)
@@ -336,7 +345,7 @@ def classify(request: str, status: int, body: bytes) -> ApiError:
 
 
 def refusal(request: str, code: str, message: str) -> ApiError:
-    """The typed error of one refused order of a batch, which has no HTTP status of its own (200)."""
+    """The typed error of one refused order of a batch, which has no HTTP status of its own."""
     return _kind(request, 200, _Body(code, message))(request, 200, code, message)
 
 

@@ -1,9 +1,9 @@
 """REST payloads as typed values.
 
-Every price, quantity and fee is a `Decimal`. Every time field carries its unit in its name: `*_ms` and `*_us`
-are integers since the Unix epoch, `*_utc` is a naive `datetime` in UTC (the exchange sends no zone).
-Unknown keys are ignored, so that the exchange may add fields; unknown order states are refused, because guessing
-one could end a live order.
+Every price, quantity and fee is a `Decimal`. Every time field carries its unit in its name: `*_ms`
+and `*_us` are integers since the Unix epoch, `*_utc` is a naive `datetime` in UTC (the exchange
+sends no zone). Unknown keys are ignored, so that the exchange may add fields; unknown order states
+are refused, because guessing one could end a live order.
 """
 
 import datetime
@@ -173,9 +173,9 @@ class PremiumBand(Model, frozen=True, kw_only=True):
 class PriceFilters(Model, frozen=True, kw_only=True):
     """Price rules of a market. ``None`` means that the rule does not apply.
 
-    `min_price` is not a multiple of `tick_size` in general. The multipliers bound an order's price: the plain pair
-    against the last active price, the impact pair how far past the best ask or bid a market order may go, and
-    `mean_mark_price_band` against the mean mark price.
+    `min_price` is not a multiple of `tick_size` in general. The multipliers bound an order's price:
+    the plain pair against the last active price, the impact pair how far past the best ask or bid a
+    market order may go, and `mean_mark_price_band` against the mean mark price.
     """
 
     tick_size: Decimal
@@ -219,8 +219,9 @@ class MarginFunction(Model, frozen=True, kw_only=True):
 class Market(Model, frozen=True, kw_only=True):
     """One row of ``GET /api/v1/markets``.
 
-    `visible` is only a hint for front ends: closed markets are mostly visible. Use `order_book_state`.
-    `funding_interval_ms` is set on some spot markets too, so it does not tell a perpetual.
+    `visible` is only a hint for front ends: closed markets are mostly visible. Use
+    `order_book_state`. `funding_interval_ms` is set on some spot markets too, so it does not tell a
+    perpetual.
     """
 
     symbol: Symbol
@@ -246,7 +247,10 @@ class Market(Model, frozen=True, kw_only=True):
 
 
 class DepthLevel(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Price level ``[price, quantity]``: price in quote units, quantity in base units, absolute (0 removes)."""
+    """Price level ``[price, quantity]``.
+
+    Price in quote units, quantity in base units, absolute (0 removes).
+    """
 
     price: Decimal
     quantity: Decimal
@@ -255,8 +259,8 @@ class DepthLevel(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Depth[Level](Model, frozen=True, kw_only=True):
     """``GET /api/v1/depth``: bids AND asks ascending by price, so the best bid is the last bid.
 
-    `Level` is the type of a row, normally `DepthLevel`; an order book may ask for its own row type to be decoded
-    straight from the bytes.
+    `Level` is the type of a row, normally `DepthLevel`; an order book may ask for its own row type
+    to be decoded straight from the bytes.
     """
 
     asks: list[Level]
@@ -268,7 +272,8 @@ class Depth[Level](Model, frozen=True, kw_only=True):
 class Ticker(Model, frozen=True, kw_only=True):
     """``GET /api/v1/ticker`` and one row of ``/api/v1/tickers``: rolling 24 hours.
 
-    `price_change_percent` is a fraction (0.01 is one percent). `volume` in base, `quote_volume` in quote units.
+    `price_change_percent` is a fraction (0.01 is one percent). `volume` in base, `quote_volume` in
+    quote units.
     """
 
     symbol: Symbol
@@ -284,7 +289,10 @@ class Ticker(Model, frozen=True, kw_only=True):
 
 
 class Trade(Model, frozen=True, kw_only=True):
-    """One public trade. `quantity` in base, `quote_quantity` in quote units; buyer maker means the taker sold."""
+    """One public trade.
+
+    `quantity` in base, `quote_quantity` in quote units; buyer maker means the taker sold.
+    """
 
     price: Decimal
     quantity: Decimal
@@ -295,7 +303,10 @@ class Trade(Model, frozen=True, kw_only=True):
 
 
 class Kline(Model, frozen=True, kw_only=True):
-    """One candle; prices are ``None`` while nothing traded. `volume` in base, `quote_volume` in quote units."""
+    """One candle; prices are ``None`` while nothing traded.
+
+    `volume` in base, `quote_volume` in quote units.
+    """
 
     start_utc: datetime.datetime = msgspec.field(name="start")
     end_utc: datetime.datetime = msgspec.field(name="end")
@@ -336,7 +347,7 @@ class Balance(Model, frozen=True, kw_only=True):
 
 
 class BorrowLendPosition(Model, frozen=True, kw_only=True):
-    """Funds lent (positive `net_quantity`) or borrowed (negative), in units of the asset `symbol`."""
+    """Funds lent (positive `net_quantity`) or borrowed (negative), in units of `symbol`."""
 
     symbol: str
     net_quantity: Decimal
@@ -346,8 +357,9 @@ class BorrowLendPosition(Model, frozen=True, kw_only=True):
 class Order(Model, frozen=True, kw_only=True):
     """An order as the order routes send it.
 
-    A market order has no `price` and no `post_only`; a limit order has no `quote_quantity`. `quantity` is in base
-    units, `executed_quote_quantity` in quote units; the average price is their quotient. No fee is given here.
+    A market order has no `price` and no `post_only`; a limit order has no `quote_quantity`.
+    `quantity` is in base units, `executed_quote_quantity` in quote units; the average price is
+    their quotient. No fee is given here.
     """
 
     id: str
@@ -383,8 +395,8 @@ class Order(Model, frozen=True, kw_only=True):
 class HistoricOrder(Model, frozen=True, kw_only=True):
     """One row of ``GET /wapi/v1/history/orders``: open and finished orders alike.
 
-    Differs from `Order`: the creation time is a naive UTC date, the reason of an expiry is given, and
-    `quote_quantity` (price times quantity) is present on limit orders too.
+    Differs from `Order`: the creation time is a naive UTC date, the reason of an expiry is given,
+    and `quote_quantity` (price times quantity) is present on limit orders too.
     """
 
     id: str
@@ -415,8 +427,8 @@ class HistoricOrder(Model, frozen=True, kw_only=True):
 class Fill(Model, frozen=True, kw_only=True):
     """One row of ``GET /wapi/v1/history/fills``.
 
-    `quantity` in base units, `price` in quote per base, `fee` in units of `fee_symbol`: on spot the fee is taken
-    from what is received, base on a buy and quote on a sell.
+    `quantity` in base units, `price` in quote per base, `fee` in units of `fee_symbol`: on spot the
+    fee is taken from what is received, base on a buy and quote on a sell.
     """
 
     order_id: str

@@ -16,7 +16,8 @@ _FIRST_ERROR = 300
 
 @cache
 def _decoder(response: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401 (any response type)
-    # Not strict: sources disagree on numbers sent as strings (update ids, client ids); both are accepted.
+    # Not strict: sources disagree on numbers sent as strings (update ids, client ids); both are
+    # accepted.
     return msgspec.json.Decoder(response, strict=False)
 
 
@@ -30,8 +31,8 @@ def parse_reply[R](endpoint: Endpoint[R], status: int, body: bytes, *, response:
         response: decode to this type instead of the endpoint's own, such as a book's own row type.
 
     Returns:
-        The endpoint's response; ``None`` for 202 (accepted, not yet done) and 204 (nothing there) where the
-        endpoint may be answered so.
+        The endpoint's response; ``None`` for 202 (accepted, not yet done) and 204 (nothing there)
+        where the endpoint may be answered so.
 
     Raises:
         ApiError: the exchange answered with an error status.

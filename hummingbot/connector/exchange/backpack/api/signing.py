@@ -1,8 +1,8 @@
 """ED25519 signing of requests and private subscriptions.
 
-The signed text is ``instruction=<name>`` and the sorted parameters, then ``timestamp`` (ms) and ``window`` (ms).
-Values are raw: no percent-encoding, no exponents, booleans in lower case. The API key is the public key of the
-secret, so a wrong pair is found before the first request.
+The signed text is ``instruction=<name>`` and the sorted parameters, then ``timestamp`` (ms) and
+``window`` (ms). Values are raw: no percent-encoding, no exponents, booleans in lower case. The API
+key is the public key of the secret, so a wrong pair is found before the first request.
 
 Source: interface description, section Authentication.
 """
@@ -36,7 +36,8 @@ def signed_text(
     """The text whose signature the exchange verifies.
 
     Args:
-        parts: instruction and parameters of each part (a batch has several); ``None`` values must be left out.
+        parts: instruction and parameters of each part (a batch has several); ``None`` values must
+            be left out.
         timestamp_ms: time of the request, ms since the epoch.
         window_ms: how long after the timestamp the request stays valid.
     """
@@ -137,7 +138,8 @@ def _check_present(api_key: str, api_secret: str) -> None:
     ]
     if missing:
         msg = (
-            f"The Backpack {' and the '.join(missing)} {'are' if len(missing) > 1 else 'is'} empty. "
+            f"The Backpack {' and the '.join(missing)} {'are' if len(missing) > 1 else 'is'} "
+            "empty. "
             "Create a key pair under Settings > API Keys on backpack.exchange and enter both parts."
         )
         raise CredentialsError(msg)
@@ -146,7 +148,8 @@ def _check_present(api_key: str, api_secret: str) -> None:
 def _decode(value: str, name: str, lengths: tuple[int, ...]) -> bytes:
     if _HEX_KEY.fullmatch(value):
         msg = (
-            f"The Backpack {name} looks like hexadecimal digits. Backpack's keys are base64 text of 44 characters "
+            f"The Backpack {name} looks like hexadecimal digits. Backpack's keys are base64 text "
+            "of 44 characters "
             "ending in '='; copy it from the API Keys page again."
         )
         raise CredentialsError(msg)
@@ -156,7 +159,8 @@ def _decode(value: str, name: str, lengths: tuple[int, ...]) -> bytes:
         decoded = b""
     if len(decoded) not in lengths:
         msg = (
-            f"The Backpack {name} is not complete or not base64: it has {len(value)} characters, expected 44 "
+            f"The Backpack {name} is not complete or not base64: it has {len(value)} characters, "
+            "expected 44 "
             "ending in '='. Copy it whole, without quotes or spaces, from the API Keys page."
         )
         raise CredentialsError(msg)
@@ -167,10 +171,12 @@ def _why_mismatched(public_key: bytes, secret: bytes) -> str:
     swapped, _ = crypto_sign_seed_keypair(public_key[:KEY_BYTES])
     if swapped == secret[:KEY_BYTES]:
         return (
-            "The Backpack API key and API secret are swapped. Enter the public key as API key and the private key "
+            "The Backpack API key and API secret are swapped. Enter the public key as API key and "
+            "the private key "
             "as API secret."
         )
     return (
-        "The Backpack API secret does not belong to the API key: they are halves of different key pairs. "
+        "The Backpack API secret does not belong to the API key: they are halves of different key "
+        "pairs. "
         "Enter the key and the secret that were shown together, or create a new pair."
     )

@@ -1,8 +1,8 @@
 """WebSocket topics, subscription frames and events.
 
-The wire's one-letter keys get full names here, every time its unit. Events are told apart by their key ``e``.
-The exchange acknowledges nothing: the first sign of a successful subscription is data; errors come as a frame of
-their own and leave the socket open.
+The wire's one-letter keys get full names here, every time its unit. Events are told apart by their
+key ``e``. The exchange acknowledges nothing: the first sign of a successful subscription is data;
+errors come as a frame of their own and leave the socket open.
 
 Source: interface description, section Streams; recordings.
 """
@@ -63,7 +63,10 @@ def subscribe_frame(topics: Sequence[str], signature: Sequence[str] | None = Non
 
 
 def unsubscribe_frame(topics: Sequence[str], signature: Sequence[str] | None = None) -> str:
-    """Frame that unsubscribes. Whether private topics need a signature is not known; it is accepted with one."""
+    """Frame that unsubscribes.
+
+    Whether private topics need a signature is not known; it is accepted with one.
+    """
     return _frame("UNSUBSCRIBE", topics, signature)
 
 
@@ -75,13 +78,19 @@ def _frame(method: str, topics: Sequence[str], signature: Sequence[str] | None) 
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="e"):
-    """Base of all events. `event_time_us` is when the exchange sent it, microseconds since the epoch."""
+    """Base of all events.
+
+    `event_time_us` is when the exchange sent it, microseconds since the epoch.
+    """
 
     event_time_us: int = msgspec.field(name="E")
 
 
 class DepthDiff[Level](Event, frozen=True, kw_only=True, tag="depth"):
-    """Changed levels of a book: absolute quantities, zero removes. Update ids are contiguous per market."""
+    """Changed levels of a book: absolute quantities, zero removes.
+
+    Update ids are contiguous per market.
+    """
 
     symbol: Symbol = msgspec.field(name="s")
     first_update_id: int = msgspec.field(name="U")
@@ -135,7 +144,10 @@ class TickerUpdate(Event, frozen=True, kw_only=True, tag="ticker"):
 
 
 class KlineUpdate(Event, frozen=True, kw_only=True, tag="kline"):
-    """A candle; prices and volume are ``None`` while nothing traded. `is_closed` on its final frame. Naive UTC."""
+    """A candle; prices and volume are ``None`` while nothing traded.
+
+    `is_closed` on its final frame. Naive UTC.
+    """
 
     symbol: Symbol = msgspec.field(name="s")
     start_utc: datetime.datetime = msgspec.field(name="t")
@@ -163,8 +175,8 @@ class MarkPriceUpdate(Event, frozen=True, kw_only=True, tag="markPrice"):
 class OrderUpdate(Event, frozen=True, kw_only=True):
     """State of one of our orders after an event; the subclass tells which.
 
-    `executed_quantity` (base) and `executed_quote_quantity` (quote) are cumulative. `client_id` is absent when the
-    order was placed without one.
+    `executed_quantity` (base) and `executed_quote_quantity` (quote) are cumulative. `client_id` is
+    absent when the order was placed without one.
     """
 
     symbol: Symbol = msgspec.field(name="s")
@@ -217,7 +229,7 @@ class OrderCancelled(OrderUpdate, frozen=True, kw_only=True, tag="orderCancelled
 
 
 class OrderExpired(OrderUpdate, frozen=True, kw_only=True, tag="orderExpired"):
-    """Ended by the exchange; the reason comes under ``R`` (documented) or ``er`` (seen in a client)."""
+    """Ended by the exchange; the reason comes under ``R`` (documented) or ``er`` (in a client)."""
 
     documented_reason: str | None = msgspec.field(name="R", default=None)
     other_reason: str | None = msgspec.field(name="er", default=None)
@@ -233,7 +245,7 @@ class OrderModified(OrderUpdate, frozen=True, kw_only=True, tag="orderModified")
 
 
 class TriggerPlaced(OrderUpdate, frozen=True, kw_only=True, tag="triggerPlaced"):
-    """A conditional order waits for its trigger; `quantity` is zero, `trigger_quantity` holds the size."""
+    """A conditional order waits; `quantity` is zero, `trigger_quantity` holds the size."""
 
 
 class TriggerFailed(OrderUpdate, frozen=True, kw_only=True, tag="triggerFailed"):
@@ -297,12 +309,7 @@ PRIVATE_EVENTS = (
     | BalanceUpdate
 )
 PUBLIC_EVENTS = (
-    DepthDiff[DepthLevel]
-    | PublicTrade
-    | BookTicker
-    | TickerUpdate
-    | KlineUpdate
-    | MarkPriceUpdate
+    DepthDiff[DepthLevel] | PublicTrade | BookTicker | TickerUpdate | KlineUpdate | MarkPriceUpdate
 )
 
 

@@ -1,7 +1,7 @@
 """Backpack symbols and Hummingbot trading pairs.
 
-A symbol is never taken apart: names such as ``AAPL.US_USDC_PERP`` or ``X_USDC_PREDICTION`` make splitting at
-``_`` wrong. Base and quote come from the market list.
+A symbol is never taken apart: names such as ``AAPL.US_USDC_PERP`` or ``X_USDC_PREDICTION`` make
+splitting at ``_`` wrong. Base and quote come from the market list.
 """
 
 from collections.abc import Iterable
@@ -25,8 +25,8 @@ def tradable_symbols(
         market_type: the only type to take.
 
     Returns:
-        Symbol to trading pair, one to one. A base or quote with a hyphen cannot be written as a trading pair and
-        is left out; of two markets with the same pair the first stays.
+        Symbol to trading pair, one to one. A base or quote with a hyphen cannot be written as a
+        trading pair and is left out; of two markets with the same pair the first stays.
     """
     pairs: dict[Symbol, str] = {}
     seen: set[str] = set()
@@ -44,5 +44,8 @@ def tradable_symbols(
 
 
 def plain(number: Decimal) -> str:
-    """Decimal digits without an exponent, as the exchange wants them: ``0.000000001`` and never ``1E-9``."""
+    """Decimal digits without an exponent, as the exchange wants them.
+
+    ``0.000000001`` and never ``1E-9``.
+    """
     return format(number, "f")

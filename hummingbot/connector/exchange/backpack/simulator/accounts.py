@@ -95,6 +95,16 @@ class Account:
             raise insufficient_funds()
         self.funds(asset).available = total
 
+    def check_funds(self, market: Market, side: Side, needed: Decimal) -> None:
+        """Check that `needed` is free: base units for an ask, quote units for a bid.
+
+        Raises:
+            Refusal: it is not.
+        """
+        asset = market.quote_symbol if side is Side.BID else market.base_symbol
+        if not self.unlimited and self.available(asset) < needed:
+            raise insufficient_funds()
+
     def accept(self, order: OrderRecord, market: Market) -> None:
         """Take `order` in and lock what it needs; its funds were checked before."""
         if not self.unlimited:

@@ -3,9 +3,8 @@
 Synchronous and deterministic: the clock is given, nothing is read or written, and the same
 commands give the same events. A command that is refused changes nothing.
 
-Events reach the sinks within the command, each with a later time than the one before. At every
-event books, balances and update ids agree with each other, so a sink may read the engine, but it
-must not give commands.
+Events reach the sinks at the end of the command that caused them, before it returns, each (but a
+touch with its depth) with a later time than the one before.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,8 +13,8 @@ from decimal import Decimal
 from typing import Final
 
 from ..api.endpoints import ExecuteOrder
-from ..api.models import Market, OrderBookState, OrderType, Side, Symbol, TimeInForce
-from .accounts import Account, insufficient_funds, page
+from ..api.models import Market, OrderBookState, Side, Symbol
+from .accounts import Account, page
 from .book import PriceLevel
 from .events import (
     EngineEvent,
@@ -26,7 +25,7 @@ from .events import (
     TradeEvent,
 )
 from .execution import Execution
-from .matching import End, Plan, plan_matches, worst_price
+from .matching import Plan, check_plan, plan_matches, worst_price
 from .outside import OutsideMarket
 from .rules import UNKNOWN_SYMBOL_TEXT, Intent, invalid_order, invalid_request
 from .venue import Venue
@@ -121,6 +120,7 @@ class Engine:
         account = self._accounts[account_id]
         account.deposit(asset, quantity)
         self._execution.tell_balance(account, asset)
+        self._execution.flush()
 
     def balances(self, account_id: str) -> dict[str, tuple[Decimal, Decimal]]:
         """Asset to ``(available, locked)`` in units of the asset; assets at zero are left out."""
@@ -163,10 +163,11 @@ class Engine:
         filters = venue.market.filters
         bound = worst_price(venue.book, intent, filters.price)
         plan = plan_matches(venue.book, intent, account_id, bound, filters.quantity.step_size)
-        _check_plan(intent, plan, filters.quantity.min_quantity)
-        if not account.unlimited:
-            _check_funds(account, venue.market, intent, plan)
-        return replace(self._execution.submit(account, venue, intent, plan))
+        check_plan(intent, plan, filters.quantity.min_quantity)
+        account.check_funds(venue.market, intent.side, _most_paid(intent, plan))
+        placed = self._execution.submit(account, venue, intent, plan)
+        self._execution.flush()
+        return replace(placed)
 
     def cancel(
         self,
@@ -186,6 +187,7 @@ class Engine:
         missing = Refusal(400, "RESOURCE_NOT_FOUND", "Not Found")
         order = self._find(account_id, symbol, order_id, client_id, missing)
         self._execution.take_out(self._venues[symbol], order, OrderEventKind.CANCELLED)
+        self._execution.flush()
         return replace(order)
 
     def cancel_all(self, account_id: str, symbol: Symbol) -> list[OrderRecord]:
@@ -198,6 +200,7 @@ class Engine:
         orders = [o for o in self._accounts[account_id].open.values() if o.symbol == symbol]
         for order in orders:
             self._execution.take_out(venue, order, OrderEventKind.CANCELLED)
+        self._execution.flush()
         return [replace(order) for order in orders]
 
     def open_orders(self, account_id: str, symbol: Symbol | None = None) -> list[OrderRecord]:
@@ -332,6 +335,7 @@ class Engine:
             ValueError: a number that no level can have.
         """
         self._outside.set_level(self._venue(symbol), side, price, quantity)
+        self._execution.flush()
 
     def print_trade(
         self, symbol: Symbol, price: Decimal, quantity: Decimal, taker_side: Side
@@ -341,6 +345,7 @@ class Engine:
         Orders of our accounts at a better price would have been taken first, and are.
         """
         self._outside.print_trade(self._venue(symbol), price, quantity, taker_side)
+        self._execution.flush()
 
     def set_next_update_id(self, symbol: Symbol, update_id: int) -> None:
         """Number the next change of the book `update_id`, to continue a recorded stream."""
@@ -379,22 +384,11 @@ class Engine:
         return order
 
 
-def _check_plan(intent: Intent, plan: Plan, min_quantity: Decimal) -> None:
-    if intent.time_in_force is TimeInForce.FOK and plan.end is not End.COMPLETE:
-        raise invalid_order("Fill or kill order would not complete fill immediately")
-    if intent.order_type is OrderType.MARKET:
-        if plan.end is End.EMPTY and not plan.quantity:
-            raise invalid_order("No liquidity for market order")
-        if plan.target < min_quantity:
-            raise invalid_request("Quantity is below the minimum allowed value")
+def _most_paid(intent: Intent, plan: Plan) -> Decimal:
+    """What an order needs at most: an ask base units, a bid quote units.
 
-
-def _check_funds(account: Account, market: Market, intent: Intent, plan: Plan) -> None:
+    A limit bid locks its whole value, a market bid pays what it meets.
+    """
     if intent.side is Side.ASK:
-        asset, needed = market.base_symbol, plan.target
-    else:
-        # A limit bid locks its whole value, a market bid pays what it meets.
-        value = plan.cost if intent.price is None else intent.price * plan.target
-        asset, needed = market.quote_symbol, value
-    if account.available(asset) < needed:
-        raise insufficient_funds()
+        return plan.target
+    return plan.cost if intent.price is None else intent.price * plan.target

@@ -1,10 +1,11 @@
 """Carries out what was decided: the only code that changes orders, books and funds.
 
-Every change is complete before its events go out, in the recorded order: an order's update, then
-the balances it changed; the two fills, then the trade; the changed level, then the touch if it
-moved. It must not decide whether an order is acceptable.
+The events of a command wait in a queue until it is complete, in the recorded order: an order's
+update, then the balances it changed; the two fills, then the trade; the changed level, then the
+touch if it moved. It must not decide whether an order is acceptable.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import ROUND_UP, Decimal
@@ -42,6 +43,8 @@ class Execution:
         self._clock_us = clock_us
         self._time_us = 0
         self._next_order_id = first_order_id
+        self._events: deque[EngineEvent] = deque()
+        self._is_telling = False
 
     def stamp(self) -> int:
         """Current time in µs, strictly increasing even if the clock stands still or goes back."""
@@ -60,7 +63,6 @@ class Execution:
             reason = _expiry_reason(intent, plan.end)
             if reason is None:
                 venue.book.side(order.side).add(order)
-                venue.book.last_update_id += 1
                 self.publish_level(venue, order.side, price_of(order))
             else:
                 self._end(venue, order, OrderEventKind.EXPIRED, reason)
@@ -71,17 +73,13 @@ class Execution:
     ) -> None:
         """End a resting order by cancellation or expiry."""
         venue.book.side(order.side).remove(order)
-        venue.book.last_update_id += 1
         self._end(venue, order, kind, reason)
         self.publish_level(venue, order.side, price_of(order))
 
     def publish_level(self, venue: Venue, side: Side, price: Decimal) -> None:
-        """Tell that the quantity at `price` changed, under the book's current update id.
-
-        The id advances with the change itself, so that a snapshot taken by a sink in between
-        already has both.
-        """
+        """Tell that the quantity at `price` changed, under the next update id."""
         book = venue.book
+        book.last_update_id += 1
         quantity = book.side(side).quantity_at(price) or ZERO.quantize(venue.rules.quantity_unit)
         changed = ((price, quantity),)
         time_us = self.stamp()
@@ -136,9 +134,25 @@ class Execution:
         self.emit(trade)
 
     def emit(self, event: EngineEvent) -> None:
-        """Hand `event` to every sink."""
-        for sink in self.sinks:
-            sink(event)
+        """Queue `event` for the sinks."""
+        if self.sinks:
+            self._events.append(event)
+
+    def flush(self) -> None:
+        """Tell the sinks what a command did, now that it is complete.
+
+        A sink may give commands: their events follow those that wait already.
+        """
+        if self._is_telling:
+            return
+        self._is_telling = True
+        try:
+            while self._events:
+                event = self._events.popleft()
+                for sink in self.sinks:
+                    sink(event)
+        finally:
+            self._is_telling = False
 
     def tell_balance(self, account: Account, asset: str) -> None:
         """Tell what `account` now has of `asset`; unlimited accounts have no private events."""
@@ -194,7 +208,6 @@ class Execution:
     ) -> None:
         price = price_of(maker)
         venue.book.side(maker.side).reduce(maker, quantity)
-        venue.book.last_update_id += 1
         trade_id, time_us = venue.next_trade_id, self.stamp()
         fills = [
             self._fill(venue, order, trade_id, price, quantity, time_us, is_maker=order is maker)

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from ..api.models import Market, OrderBookState, Symbol
+from ..api.models import Market, MarketType, OrderBookState, Symbol
 from ..api.signing import KEY_BYTES, Signer, generate_key_pair
 from .candle_history import build_history
 from .engine import Engine
@@ -138,11 +138,12 @@ class LocalExchange:
                 maker_fee_bps=settings.maker_fee_bps,
                 taker_fee_bps=settings.taker_fee_bps,
             )
+        self._statistics = Statistics(self._history() if settings.candle_history else None)
         self._server = ExchangeServer(
             self.engine,
             accounts=[Credentials(account.name, account.api_key) for account in self.accounts],
             liquidity=self._liquidity(),
-            statistics=Statistics(self._history() if settings.candle_history else None),
+            statistics=self._statistics,
             clock_us=settings.clock_us,
             options=_server_options(settings),
         )
@@ -188,6 +189,7 @@ class LocalExchange:
         Raises:
             OSError: the address is taken or not ours.
         """
+        self._statistics.prepare(map(Symbol, self.settings.markets))
         await self._server.start(self.settings.host, self.settings.port)
 
     async def stop(self) -> None:
@@ -229,6 +231,8 @@ class LocalExchange:
         start_s = self.settings.clock_us() // _US_PER_S
 
         def history(symbol: Symbol, first_price: Decimal | None) -> list[Candle]:
+            if symbol not in self.settings.markets:
+                return []  # nobody trades there, and nobody ever did
             price = first_price or self.engine.last_price(symbol) or reference_price(symbol)
             return build_history(markets[symbol], price, start_s, self.settings.seed)
 
@@ -254,6 +258,9 @@ def _check(settings: Settings, markets: list[Market]) -> None:
             raise ValueError(msg)
         if market.order_book_state is not OrderBookState.OPEN:
             msg = f"market {name!r} is {market.order_book_state.value}, nobody trades there"
+            raise ValueError(msg)
+        if market.market_type is not MarketType.SPOT:
+            msg = f"market {name!r} is no spot market, and only those can be traded here"
             raise ValueError(msg)
     names = [account.name for account in settings.accounts]
     if not names or len(set(names)) < len(names):

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum, auto
 
-from ..api.models import PriceFilters, SelfTradePrevention, Side
+from ..api.models import OrderType, PriceFilters, SelfTradePrevention, Side, TimeInForce
 from .book import Book, remaining
 from .events import ZERO, OrderRecord
-from .rules import Intent
+from .rules import Intent, invalid_order, invalid_request
 
 
 class End(Enum):
@@ -80,6 +80,27 @@ def plan_matches(
     if plan.end is not End.SELF and plan.quantity == plan.target and plan.quantity:
         plan.end = End.COMPLETE
     return plan
+
+
+def check_plan(intent: Intent, plan: Plan, min_quantity: Decimal) -> None:
+    """Refuse what is not worth beginning.
+
+    Args:
+        intent: incoming order.
+        plan: what would become of it.
+        min_quantity: least quantity of an order, base units.
+
+    Raises:
+        Refusal: fill-or-kill that cannot be filled, a market order that meets nobody, or a quote
+            amount that buys less than the least quantity.
+    """
+    if intent.time_in_force is TimeInForce.FOK and plan.end is not End.COMPLETE:
+        raise invalid_order("Fill or kill order would not complete fill immediately")
+    if intent.order_type is OrderType.MARKET:
+        if plan.end is End.EMPTY and not plan.quantity:
+            raise invalid_order("No liquidity for market order")
+        if plan.target < min_quantity:
+            raise invalid_request("Quantity is below the minimum allowed value")
 
 
 def _walk(  # noqa: PLR0917 (the plan under construction, and what `plan_matches` was given)

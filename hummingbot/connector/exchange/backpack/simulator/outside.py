@@ -49,7 +49,6 @@ class OutsideMarket:
             if change >= 0:
                 break
             change += self._shrink(venue, order, -change)
-        venue.book.last_update_id += 1
         self._execution.publish_level(venue, side, price)
 
     def print_trade(

@@ -164,6 +164,11 @@ class Statistics:
         self._history = history
         self._series: dict[Symbol, _Series] = {}
 
+    def prepare(self, symbols: Iterable[Symbol]) -> None:
+        """Make the history of some markets now, so that nobody has to wait for it later."""
+        for symbol in symbols:
+            self._with_history(symbol)
+
     def record(self, trade: TradeEvent) -> None:
         """Count a trade. Trades of one market must come in the order of their time."""
         self._of(trade.symbol).add(trade)

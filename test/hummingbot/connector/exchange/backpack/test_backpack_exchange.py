@@ -7,6 +7,7 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 from aioresponses import CallbackResult
+
 from hummingbot.connector.exchange.backpack.api.signing import (
     generate_key_pair,
     signed_text,
@@ -306,8 +307,8 @@ class BackpackExchangeTests(AbstractExchangeConnectorTests.ExchangeConnectorTest
             timestamp_ms=int(headers["X-Timestamp"]),
             window_ms=int(headers["X-Window"]),
         )
-        self.assertEqual(API_KEY, headers["X-API-Key"])
-        self.assertTrue(verify(API_KEY, headers["X-Signature"], text))
+        assert headers["X-API-Key"] == API_KEY
+        assert verify(API_KEY, headers["X-Signature"], text)
 
     def called_url(self, request_call):
         # aioresponses keeps the arguments of the call, not the address: it is found by identity.
@@ -328,35 +329,32 @@ class BackpackExchangeTests(AbstractExchangeConnectorTests.ExchangeConnectorTest
         return dict(self.called_url(request_call).query)
 
     def validate_order_creation_request(self, order, request_call):
-        self.assertEqual(
-            {
-                "clientId": wire_client_id(order.client_order_id),
-                "orderType": "Limit",
-                "price": "10000",
-                "quantity": "100",
-                "side": "Bid" if order.trade_type is TradeType.BUY else "Ask",
-                "symbol": self.exchange_trading_pair,
-                "timeInForce": "GTC",
-            },
-            json.loads(request_call.kwargs["data"]),
-        )
+        assert {
+            "clientId": wire_client_id(order.client_order_id),
+            "orderType": "Limit",
+            "price": "10000",
+            "quantity": "100",
+            "side": "Bid" if order.trade_type is TradeType.BUY else "Ask",
+            "symbol": self.exchange_trading_pair,
+            "timeInForce": "GTC",
+        } == json.loads(request_call.kwargs["data"])
 
     def validate_order_cancelation_request(self, order, request_call):
-        self.assertEqual(
-            {"orderId": order.exchange_order_id, "symbol": self.exchange_trading_pair},
-            json.loads(request_call.kwargs["data"]),
-        )
+        assert {
+            "orderId": order.exchange_order_id,
+            "symbol": self.exchange_trading_pair,
+        } == json.loads(request_call.kwargs["data"])
 
     def validate_order_status_request(self, order, request_call):
         if self.path_of(request_call) == "/wapi/v1/history/orders":
-            self.assertEqual(order.exchange_order_id, self.query_of(request_call)["orderId"])
+            assert order.exchange_order_id == self.query_of(request_call)["orderId"]
         else:
-            self.assertEqual({"marketType": "SPOT"}, self.query_of(request_call))
+            assert self.query_of(request_call) == {"marketType": "SPOT"}
 
     def validate_trades_request(self, order, request_call):
         query = self.query_of(request_call)
-        self.assertEqual(order.exchange_order_id, query["orderId"])
-        self.assertEqual(self.exchange_trading_pair, query["symbol"])
+        assert order.exchange_order_id == query["orderId"]
+        assert self.exchange_trading_pair == query["symbol"]
 
     # --- what the exchange answers
 
@@ -409,9 +407,7 @@ class BackpackExchangeTests(AbstractExchangeConnectorTests.ExchangeConnectorTest
     def configure_completely_filled_order_status_response(self, order, mock_api, callback=None):
         opened = self.configure_open_orders(mock_api, [])
         row = self.history_row(order, "Filled", str(order.amount))
-        mock_api.get(
-            pattern("/api/v1/order"), status=404, body=json.dumps(NOT_FOUND), repeat=True
-        )
+        mock_api.get(pattern("/api/v1/order"), status=404, body=json.dumps(NOT_FOUND), repeat=True)
         return [opened, self.configure_history(mock_api, [row], callback)]
 
     def configure_canceled_order_status_response(self, order, mock_api, callback=None):
@@ -432,9 +428,7 @@ class BackpackExchangeTests(AbstractExchangeConnectorTests.ExchangeConnectorTest
         row = self.order_row(order, "PartiallyFilled", str(self.expected_partial_fill_amount))
         return self.configure_open_orders(mock_api, [row], callback)
 
-    def configure_order_not_found_error_order_status_response(
-        self, order, mock_api, callback=None
-    ):
+    def configure_order_not_found_error_order_status_response(self, order, mock_api, callback=None):
         mock_api.get(
             pattern("/api/v1/order"), status=404, body=json.dumps(NOT_FOUND), callback=callback
         )
@@ -509,7 +503,7 @@ class BackpackExchangeTests(AbstractExchangeConnectorTests.ExchangeConnectorTest
         order = self.tracked_order()
         event = self.order_event_for_new_order_websocket_update(order)
         year = datetime.fromtimestamp(event.engine_time_us / 1_000_000, tz=UTC).year
-        self.assertEqual(2026, year)
+        assert year == 2026
 
     def tracked_order(self):
         self.exchange.start_tracking_order(

@@ -1,7 +1,8 @@
-"""Payloads for the tests of the wire layer: our own, and the exchange's recorded ones where they are at hand.
+"""Payloads for the tests of the wire layer: our own, and recorded ones where they are at hand.
 
-The recordings are not part of this repository. They are looked for in ``shared/`` beside the checkout, or where
-the environment variable ``BACKPACK_SHARED`` points to; tests that need them skip when they are absent.
+The recordings are not part of this repository. They are looked for in ``shared/`` beside the
+checkout, or where the environment variable ``BACKPACK_SHARED`` points to; tests that need them skip
+when they are absent.
 """
 
 import copy
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import strategies as st
+
 from hummingbot.connector.exchange.backpack.api.endpoints import (
     CancelOrder,
     CancelOrders,
@@ -37,7 +40,6 @@ from hummingbot.connector.exchange.backpack.api.endpoints import (
 )
 from hummingbot.connector.exchange.backpack.api.models import OrderType, Side
 from hummingbot.connector.exchange.backpack.api.signing import Signer, generate_key_pair
-from hypothesis import strategies as st
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[5]
@@ -140,7 +142,7 @@ def vendor(shared):
 
 @pytest.fixture(scope="session")
 def rest_payloads():
-    """Our own reply bodies by name of the endpoint, in the field names, padding and types of the exchange."""
+    """Our own reply bodies by endpoint, in the exchange's field names, padding and types."""
     return json.loads((HERE / "rest_payloads.json").read_text())
 
 

@@ -1,17 +1,18 @@
-"""Order-book sequencing: the right book or a `SequenceGap`, never a wrong book that is called in sync."""
+"""Order-book sequencing: the right book or a `SequenceGap`, never a wrong one called in sync."""
 
 import itertools
 from typing import NamedTuple
 
 import pytest
-from hummingbot.connector.exchange.backpack.api.depth import MAX_BUFFERED_DIFFS, DepthSequence
-from hummingbot.connector.exchange.backpack.api.errors import SequenceGap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hummingbot.connector.exchange.backpack.api.depth import MAX_BUFFERED_DIFFS, DepthSequence
+from hummingbot.connector.exchange.backpack.api.errors import SequenceGap
+
 
 class Diff(NamedTuple):
-    """Updates `first_update_id` to `last_update_id` and the quantities they end at, zero for none."""
+    """Updates from the first id to the last, and the quantities they end at, zero for none."""
 
     first_update_id: int
     last_update_id: int

@@ -1,4 +1,4 @@
-"""REST operations: method, path, instruction and parameters, and the text that each is signed with."""
+"""REST operations: method, path, instruction, parameters, and the text that each signs."""
 
 import json
 import re
@@ -6,6 +6,9 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hummingbot.connector.exchange.backpack.api import endpoints, models
 from hummingbot.connector.exchange.backpack.api.endpoints import (
     ENDPOINTS,
@@ -25,8 +28,6 @@ from hummingbot.connector.exchange.backpack.api.endpoints import (
 )
 from hummingbot.connector.exchange.backpack.api.models import MarketType, OrderType, Side
 from hummingbot.connector.exchange.backpack.api.signing import signed_text
-from hypothesis import given
-from hypothesis import strategies as st
 
 # As FACTS.md, section 2, lists them; None is public.
 INSTRUCTIONS = {
@@ -101,9 +102,7 @@ def test_endpoints_are_all_listed(requests):
 
 def test_endpoint_has_the_method_path_and_instruction_of_the_facts(requests):
     """Signing never guesses."""
-    assert {
-        request.name: request.instruction for request in requests.values()
-    } == INSTRUCTIONS
+    assert {request.name: request.instruction for request in requests.values()} == INSTRUCTIONS
 
 
 def test_endpoint_is_a_write_unless_it_is_a_get(requests):

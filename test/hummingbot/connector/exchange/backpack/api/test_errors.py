@@ -3,6 +3,9 @@
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from hummingbot.connector.exchange.backpack.api import errors
 from hummingbot.connector.exchange.backpack.api.errors import (
     ApiErrorCode,
@@ -12,8 +15,6 @@ from hummingbot.connector.exchange.backpack.api.errors import (
     refusal,
 )
 from hummingbot.connector.exchange.backpack.api.replies import parse_reply
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 PLACE, QUERY, CANCEL = (f"{method} /api/v1/order" for method in ("POST", "GET", "DELETE"))
 DEPTH = "GET /api/v1/depth"
@@ -246,15 +247,19 @@ def test_classify_web_page_of_the_front_end_leaves_the_outcome_unknown(status, p
         (
             PLACE,
             400,
-            'parse request payload error: failed to parse "MarketSymbol": Invalid market symbol '
-            '(occurred while parsing "OrderExecutePayload")',
+            (
+                'parse request payload error: failed to parse "MarketSymbol": Invalid market '
+                'symbol (occurred while parsing "OrderExecutePayload")'
+            ),
             errors.InvalidRequest,
         ),
         (
             DEPTH,
             400,
-            'failed to parse parameter `limit`: failed to parse "DepthLimit": Expect a valid '
-            "enumeration value.",
+            (
+                'failed to parse parameter `limit`: failed to parse "DepthLimit": Expect a valid '
+                "enumeration value."
+            ),
             errors.InvalidRequest,
         ),
         ("GET /api/v1/nothing", 404, "not found", errors.ResourceNotFound),
@@ -462,7 +467,7 @@ def test_classify_of_a_server_failure_without_a_code_never_ends_an_order(status,
 
 @pytest.mark.parametrize("name", ["ExecuteOrder", "CancelOrder", "GetAccount", "GetOrder"])
 @pytest.mark.parametrize(
-    ("status", "reply"),
+    "answer",
     [
         (400, b'{"code":"INVALID_CLIENT_REQUEST","message":"Invalid signature"}'),
         (401, b""),
@@ -471,13 +476,11 @@ def test_classify_of_a_server_failure_without_a_code_never_ends_an_order(status,
         (200, b"[0]"),
     ],
 )
-def test_error_texts_never_hold_key_secret_or_signature(
-    requests, signer, key_pair, name, status, reply
-):
+def test_error_texts_never_hold_key_secret_or_signature(requests, signer, key_pair, name, answer):
     """An error names the request by method and path, not by its headers."""
     headers = signer.headers(requests[name], timestamp_ms=1_795_000_000_000)
     try:
-        result = parse_reply(requests[name], status, reply)
+        result = parse_reply(requests[name], *answer)
     except errors.BackpackError as e:
         shown = f"{e!s} {e!r} {vars(e)!r}"
         assert requests[name].path in shown

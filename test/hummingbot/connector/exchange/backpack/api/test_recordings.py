@@ -1,10 +1,12 @@
 """The recorded stream and the recorded bodies, from the first byte to the last."""
 
 import collections
+import itertools
 from decimal import Decimal
 
 import msgspec
 import pytest
+
 from hummingbot.connector.exchange.backpack.api import models, streams
 from hummingbot.connector.exchange.backpack.api.depth import DepthSequence
 from hummingbot.connector.exchange.backpack.api.replies import parse_reply
@@ -62,8 +64,8 @@ def test_stream_recorded_first_candle_has_no_trades(events):
 def test_stream_recorded_gives_the_book_that_each_book_ticker_states(events, diffs):
     """Frame by frame: the best levels known after update u are those of the book ticker of u.
 
-    There is no snapshot to the recording, so a side can be compared once the diffs have named its best price. The
-    book ticker of u may come before or after the diff of u.
+    There is no snapshot to the recording, so a side can be compared once the diffs have named its
+    best price. The book ticker of u may come before or after the diff of u.
     """
     stated = {
         event.last_update_id: event for event in events if isinstance(event, streams.BookTicker)
@@ -89,7 +91,7 @@ def test_stream_recorded_gives_the_book_that_each_book_ticker_states(events, dif
 
 
 def test_stream_recorded_buffered_before_its_snapshot_gives_the_same_book(diffs):
-    """Diffs kept until the snapshot arrives, at whatever point, end in the book of the diffs alone."""
+    """Diffs kept until the snapshot arrives, at whatever point, end in the same book."""
     whole = ({}, {})
     for diff in diffs:
         apply(whole, diff)
@@ -129,7 +131,7 @@ def test_depth_recorded_decodes_with_twenty_levels_a_side(requests, recording):
 def test_klines_recorded_follow_each_other_minute_by_minute(requests, recording):
     """Each candle starts where the one before ended."""
     candles = parse_reply(requests["GetKlines"], 200, recording("klines.json"))
-    for before, after in zip(candles, candles[1:], strict=False):
+    for before, after in itertools.pairwise(candles):
         assert after.start_utc == before.end_utc
         assert models.milliseconds(after.end_utc) - models.milliseconds(after.start_utc) == 60_000
 

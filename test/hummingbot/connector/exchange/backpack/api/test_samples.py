@@ -8,9 +8,12 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+
 from hummingbot.connector.exchange.backpack.api import endpoints, models, streams
 from hummingbot.connector.exchange.backpack.api.errors import SubscriptionRejected
 from hummingbot.connector.exchange.backpack.api.replies import parse_reply
+
+naive = datetime.datetime.fromisoformat  # the exchange sends no zone
 
 MS, US = 1_000, 1_000_000
 
@@ -151,9 +154,7 @@ def test_sample_of_an_error_frame_is_a_rejected_subscription(sample, as_sent, na
 
 def test_time_sample_is_in_milliseconds(reply, utc):
     """The recording was made on 2026-09-01 at 17:52:31 UTC."""
-    assert utc(reply("rest_GET_api_v1_time", "GetTime"), MS) == datetime.datetime(
-        2026, 9, 1, 17, 52, 31, 83_000  # noqa: DTZ001
-    )
+    assert utc(reply("rest_GET_api_v1_time", "GetTime"), MS) == naive("2026-09-01 17:52:31.083")
 
 
 def test_order_sample_creation_is_in_milliseconds(reply, utc):
@@ -163,7 +164,7 @@ def test_order_sample_creation_is_in_milliseconds(reply, utc):
     assert order.id == row.id
     assert utc(order.created_at_ms, MS) == row.created_at_utc
     assert models.milliseconds(row.created_at_utc) == order.created_at_ms
-    assert row.created_at_utc == datetime.datetime(2026, 9, 1, 17, 54, 4, 94_000)  # noqa: DTZ001
+    assert row.created_at_utc == naive("2026-09-01 17:54:04.094")
 
 
 def test_order_sample_resting_has_the_numbers_of_the_recording(reply):
@@ -236,7 +237,7 @@ def test_fill_sample_fees_are_in_the_received_asset(reply, utc):
     assert bought.fee == bought.quantity * Decimal("0.001")
     assert (sold.side, sold.fee_symbol) == (models.Side.ASK, "USDC")
     assert sold.fee == sold.quantity * sold.price * Decimal("0.001")
-    moment = datetime.datetime(2025, 8, 13, 17, 26, 1, 197_000)  # noqa: DTZ001
+    moment = naive("2025-08-13 17:26:01.197")
     assert bought.timestamp_utc == moment == utc(models.milliseconds(moment), MS)
     assert bought.trade_id == 2959284
 
@@ -257,9 +258,7 @@ def test_depth_sample_is_in_microseconds_and_ascending(reply, utc):
 def test_trade_sample_is_in_milliseconds_and_newest_first(reply, utc):
     """Price in quote per base, quantity in base."""
     trades = reply("rest_GET_api_v1_trades", "GetTrades")
-    assert utc(trades[0].timestamp_ms, MS) == datetime.datetime(
-        2026, 9, 1, 17, 52, 3, 140_000  # noqa: DTZ001
-    )
+    assert utc(trades[0].timestamp_ms, MS) == naive("2026-09-01 17:52:03.140")
     assert [trade.id for trade in trades] == sorted((trade.id for trade in trades), reverse=True)
     assert all(trade.price * trade.quantity == trade.quote_quantity for trade in trades)
 
@@ -271,7 +270,7 @@ def test_kline_sample_is_asked_in_seconds_and_answered_in_naive_utc(reply, sampl
     assert asked.startswith("symbol=SOL_USDC&interval=1m&startTime=1788281551 ")
     assert dict(request.query())["startTime"] == "1788281551"
     first = reply("rest_GET_api_v1_klines", "GetKlines")[0]
-    start = datetime.datetime(2026, 9, 1, 16, 52)  # noqa: DTZ001
+    start = naive("2026-09-01 16:52")
     assert first.start_utc == start
     assert first.end_utc == start + datetime.timedelta(minutes=1)
     assert 1788281551 * 1000 - models.milliseconds(first.start_utc) == 31_000
@@ -296,7 +295,7 @@ def test_ticker_sample_percent_is_a_fraction(reply):
 def test_market_sample_has_naive_dates_and_no_funding_on_spot(reply):
     """The creation date has microseconds and no zone."""
     market = reply("rest_GET_api_v1_market", "GetMarket")
-    assert market.created_at_utc == datetime.datetime(2025, 1, 21, 6, 34, 54, 691_858)  # noqa: DTZ001
+    assert market.created_at_utc == naive("2025-01-21 06:34:54.691858")
     assert market.funding_interval_ms is None
     assert market.filters.price.mean_premium_band is None
 
@@ -346,9 +345,7 @@ def test_depth_samples_show_levels_removals_and_spans(event, utc):
     """Padded zero removes; an aggregated diff covers several ids; an empty one takes one."""
     diff = event("ws_depth")
     assert diff.asks == [models.DepthLevel(Decimal("98.97"), Decimal("22.39"))]
-    assert utc(diff.event_time_us, US) == datetime.datetime(
-        2026, 9, 2, 16, 43, 50, 247_494  # noqa: DTZ001
-    )
+    assert utc(diff.event_time_us, US) == naive("2026-09-02 16:43:50.247494")
     assert event("ws_depth_delete_level").asks[0].quantity == 0
     assert event("ws_depth_delete_level_perp").bids[0].quantity == 0
     aggregated = event("ws_depth_200ms")
@@ -390,7 +387,7 @@ def test_kline_frame_samples_have_naive_utc_times(event, utc):
     """The closing frame comes half a second after the end of its minute."""
     closed = event("ws_kline_1m_closed")
     assert closed.is_closed
-    assert closed.end_utc == datetime.datetime(2026, 9, 2, 16, 45)  # noqa: DTZ001
+    assert closed.end_utc == naive("2026-09-02 16:45")
     late = utc(closed.event_time_us, US) - closed.end_utc
     assert datetime.timedelta(0) < late < datetime.timedelta(seconds=1)
     running = event("ws_kline_2h_open")
@@ -403,7 +400,7 @@ def test_mark_price_sample_mixes_microseconds_and_milliseconds(event, utc):
     """The next funding is on the hour, in milliseconds; the event in microseconds."""
     mark = event("ws_markPrice")
     assert utc(mark.event_time_us, US).hour == 16
-    assert utc(mark.next_funding_ms, MS) == datetime.datetime(2026, 9, 2, 17)  # noqa: DTZ001
+    assert utc(mark.next_funding_ms, MS) == naive("2026-09-02 17:00")
     assert (mark.mark_price, mark.index_price) == (Decimal("98.94"), Decimal("98.94998504"))
     assert mark.funding_rate == Decimal("0.0000125")
 

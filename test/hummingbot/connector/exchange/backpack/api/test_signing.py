@@ -1,12 +1,17 @@
 """Signatures, checked with PyNaCl's own verifier, and key pairs that cannot work."""
 
 import base64
-import binascii
+import contextlib
 import json
 from decimal import Decimal
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
+
 from hummingbot.connector.exchange.backpack.api import signing
 from hummingbot.connector.exchange.backpack.api.endpoints import (
     CancelOrder,
@@ -22,10 +27,6 @@ from hummingbot.connector.exchange.backpack.api.signing import (
     signed_text,
     verify,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from nacl.exceptions import BadSignatureError
-from nacl.signing import SigningKey, VerifyKey
 
 NOW_MS = 1_795_000_000_123
 # RFC 8032, section 7.1, tests 1 and 2: seed, public key, message, signature.
@@ -34,15 +35,19 @@ RFC_8032 = [
         "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
         "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
         "",
-        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"
-        "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+        (
+            "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"
+            "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"
+        ),
     ),
     (
         "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
         "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
         "r",
-        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
-        "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+        (
+            "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+            "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+        ),
     ),
 ]
 
@@ -288,10 +293,8 @@ ANY_TEXT = st.text() | st.binary(max_size=70).map(lambda raw: b64(raw.hex()))
 @given(ANY_TEXT, ANY_TEXT, st.text())
 def test_verify_of_anything_is_false_or_a_value_error(api_key, signature, message):
     """Whatever a client sends, the server's check does not fall over."""
-    try:
+    with contextlib.suppress(ValueError):
         assert verify(api_key, signature, message) is False
-    except ValueError as e:
-        assert type(e) in {ValueError, binascii.Error}
 
 
 # --- key pairs ------------------------------------------------------------------------------

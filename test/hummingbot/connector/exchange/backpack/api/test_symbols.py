@@ -5,10 +5,11 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from hummingbot.connector.exchange.backpack.api import symbols
-from hummingbot.connector.exchange.backpack.api.models import Market, MarketType, OrderBookState
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hummingbot.connector.exchange.backpack.api import symbols
+from hummingbot.connector.exchange.backpack.api.models import Market, MarketType, OrderBookState
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +63,7 @@ ASSET = st.text("ABk.0_x", min_size=1, max_size=5)
 
 
 @given(
-    st.lists(
-        st.tuples(ASSET, ASSET, st.sampled_from(MarketType), st.sampled_from(OrderBookState))
-    )
+    st.lists(st.tuples(ASSET, ASSET, st.sampled_from(MarketType), st.sampled_from(OrderBookState)))
 )
 def test_tradable_symbols_is_one_to_one_for_any_market_list(ours, rows):
     """Whatever the names, a pair leads back to its symbol and to the assets."""
