@@ -9,21 +9,21 @@ import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, override
+from typing import override
 
-import msgspec
+import numpy as np
 from bidict import bidict
 
 from hummingbot.connector.exchange.backpack import backpack_web_utils as web_utils
 from hummingbot.connector.exchange.backpack.api.endpoints import GetKlines, GetStatus
-from hummingbot.connector.exchange.backpack.api.models import Kline, Status, SystemStatus
+from hummingbot.connector.exchange.backpack.api.models import Kline, Symbol, SystemStatus
 from hummingbot.connector.exchange.backpack.api.streams import (
     KlineUpdate,
     frame_decoder,
     kline_topic,
     parse_frame,
 )
-from hummingbot.connector.exchange.backpack.backpack_constants import RATE_LIMITS
+from hummingbot.connector.exchange.backpack.backpack_constants import RATE_LIMITS, live_environment
 from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.network_iterator import NetworkStatus
@@ -112,23 +112,12 @@ class BackpackSpotCandles(CandlesBase):
         """Supported intervals: Hummingbot's name to the exchange's."""
         return INTERVALS
 
-    @property
-    @override
-    def _is_last_candle_not_included_in_rest_request(self) -> bool:
-        # Whether the end of the range is inclusive is not documented. One interval more is asked
-        # for, and the base class drops what it did not want.
-        return True
-
     @override
     async def check_network(self) -> NetworkStatus:
         """Ask the exchange whether it works."""
-        rest_assistant = await self._api_factory.get_rest_assistant()
-        reply = await rest_assistant.execute_request(
-            url=self.health_check_url,
-            throttler_limit_id=GetStatus.path,
-        )
-        status = msgspec.convert(reply, Status).status
-        return NetworkStatus.CONNECTED if status is SystemStatus.OK else NetworkStatus.NOT_CONNECTED
+        reply = await self._rest_client().send(GetStatus())
+        working = reply.status is SystemStatus.OK
+        return NetworkStatus.CONNECTED if working else NetworkStatus.NOT_CONNECTED
 
     @override
     def get_exchange_trading_pair(self, trading_pair: str) -> str:
@@ -136,23 +125,49 @@ class BackpackSpotCandles(CandlesBase):
         return trading_pair.replace("-", "_")
 
     @override
-    def _get_rest_candles_params(
+    async def fetch_candles(
         self,
         start_time: int | None = None,
         end_time: int | None = None,
         limit: int | None = None,
-    ) -> dict[str, Any]:
-        request = GetKlines(
-            symbol=self._ex_trading_pair,
-            interval=INTERVALS[self.interval],
-            start_time_s=start_time,
-            end_time_s=end_time,
-        )
-        return dict(request.query())
+    ) -> np.ndarray:
+        """Fetch candles of the past.
 
-    @override
-    def _parse_rest_candles(self, data: list[Any], end_time: int | None = None) -> list[Row]:
-        return candles_of(msgspec.convert(data, list[Kline], strict=False))
+        Args:
+            start_time: first second wanted; counts when there is no end.
+            end_time: last second wanted.
+            limit: how many candles.
+
+        Returns:
+            One row for each candle, oldest first; there may be one more than asked for, because
+            the exchange does not document whether the end of a range belongs to it.
+
+        Raises:
+            ValueError: neither start nor end is given.
+            BackpackError: the exchange did not answer, or with an error.
+        """
+        await self.initialize_exchange_data()
+        span_s = self.interval_in_seconds * min(
+            max(limit or CANDLES_A_REQUEST, 1), CANDLES_A_REQUEST
+        )
+        if end_time is not None:
+            start_time = end_time - span_s
+        elif start_time is not None:
+            end_time = start_time + span_s
+        else:
+            raise ValueError("Either the start time or the end time of the candles must be given.")
+        request = GetKlines(
+            symbol=Symbol(self._ex_trading_pair),
+            interval=INTERVALS[self.interval],
+            start_time_s=int(start_time),
+            end_time_s=int(end_time) + self.interval_in_seconds,
+        )
+        rows = candles_of(await self._rest_client().send(request))
+        return np.array(rows, dtype=float).reshape(-1, len(self.columns))
+
+    def _rest_client(self) -> web_utils.RestClient:
+        # An attached connector has put its own throttler into the factory.
+        return web_utils.RestClient(live_environment(), self._api_factory.throttler)
 
     @override
     async def listen_for_subscriptions(self) -> None:

@@ -198,7 +198,7 @@ class Reconciliation(OrderLifecycle):
             if fill.order_id == order.exchange_order_id
         ]
 
-    async def _fetch_fills(self, **filters: Any) -> list[Fill]:
+    async def _fetch_fills(self, **filters: Any) -> list[Fill]:  # noqa: ANN401 (of GetFills)
         """All fills that match, oldest first, page after page."""
         fills: list[Fill] = []
         for page in count():

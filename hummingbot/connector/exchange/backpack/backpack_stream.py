@@ -31,7 +31,8 @@ _MESSAGES_A_TURN = 256
 class Backoff:
     """Delays between attempts: 1 s, 2 s, 4 s … 60 s.
 
-    Each is ±25 %, so that many bots do not return at once. Starts again from 1 s after a connection that lasted a minute.
+    Each is ±25 %, so that many bots do not return at once. Starts again from 1 s after a
+    connection that lasted a minute.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ from hummingbot.core.web_assistant.connections.connections_factory import Connec
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
 from .api.endpoints import Endpoint, GetTime
-from .api.errors import ClockSkewError, Outcome, TransportError
+from .api.errors import ClockSkewError, NotSent, TransportError
 from .api.replies import parse_reply
 from .backpack_auth import BackpackAuth
 from .backpack_constants import (
@@ -33,13 +33,6 @@ from .backpack_constants import (
 
 KEEP_ALIVE_S = 75.0
 _JSON_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
-
-
-class NotSentError(TransportError):
-    """No connection could be made, so the request certainly did not reach the exchange."""
-
-    # The one transport failure with a known outcome: nothing was written to any socket.
-    outcome = Outcome.REJECTED
 
 
 class Connections(ConnectionsFactory):
@@ -190,7 +183,7 @@ class RestClient:
             ) as reply:
                 return reply.status, await reply.read()
         except aiohttp.ClientConnectorError as e:
-            raise NotSentError(endpoint.name, str(e)) from e
+            raise NotSent(endpoint.name, str(e)) from e
         except (aiohttp.ClientError, TimeoutError, OSError) as e:
             raise TransportError(endpoint.name, str(e) or type(e).__name__) from e
 

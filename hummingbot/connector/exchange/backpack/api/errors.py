@@ -4,10 +4,11 @@
 
     BackpackError(IOError)
     ├─ TransportError            timeout, disconnect, unreachable host          UNKNOWN   BACKOFF
+    │   └─ NotSent               no connection: nothing was sent                REJECTED  BACKOFF
     ├─ DecodeError               a reply or frame that does not fit its model   UNKNOWN   BACKOFF
     ├─ ApiError                  the exchange answered with an error
     │   ├─ AuthenticationError   key, signature or permission refused           REJECTED  NEVER
-    │   ├─ ClockSkewError        timestamp expired or too far off               REJECTED  AFTER_RESYNC
+    │   ├─ ClockSkewError        timestamp expired or too far off               REJECTED  RESYNC
     │   ├─ RateLimited           429, TOO_MANY_REQUESTS                         UNKNOWN   BACKOFF
     │   ├─ ExchangeUnavailable   maintenance, time-out, 5xx, a page of the CDN  UNKNOWN   BACKOFF
     │   └─ RequestRefused        a definite no                                  REJECTED  NEVER
@@ -100,6 +101,12 @@ class TransportError(BackpackError):
         super().__init__(f"{request}: no reply ({reason}). Check the network connection.")
         self.request = request
         self.reason = reason
+
+
+class NotSent(TransportError):
+    """No connection could be made, so the request certainly did not reach the exchange."""
+
+    outcome = Outcome.REJECTED
 
 
 class DecodeError(BackpackError):

@@ -251,20 +251,19 @@ class Streams:
         now_us = self._clock_us()
         figures = self._statistics.ticker(symbol, now_us // _US_PER_S)
         if figures is not None:
-            self._send(wire_streams.ticker(figures, self._padding[symbol], now_us), name)
+            self._send(wire_streams.ticker(figures, now_us), name)
 
     def _send_candles(self, symbol: Symbol, interval: str, name: str) -> int:
         now_us = self._clock_us()
-        pad = self._padding[symbol]
         candle = self._statistics.candle(symbol, interval, now_us // _US_PER_S)
         # A candle's last frame leaves right after its end, empty or not, if its running was seen
         # here.
         seen = self._running_candles.get(name, candle.start_s)
         if seen < candle.start_s:
             ended = self._statistics.candle(symbol, interval, seen)
-            self._send(wire_streams.kline(ended, symbol, pad, now_us, is_closed=True), name)
+            self._send(wire_streams.kline(ended, symbol, now_us, is_closed=True), name)
         if candle.trades:
-            self._send(wire_streams.kline(candle, symbol, pad, now_us, is_closed=False), name)
+            self._send(wire_streams.kline(candle, symbol, now_us, is_closed=False), name)
         return candle.start_s
 
 

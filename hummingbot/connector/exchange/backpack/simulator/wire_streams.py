@@ -2,7 +2,8 @@
 
 Padding, as the recorded frames show: prices to the digits of the tick, quantities to the digits of
 the step, quote amounts to both together; a cumulated amount that is still zero is a bare ``0``;
-fees and balances are not padded. The envelope with the name of the stream is put around by
+fees, balances, tickers and candles are not padded.
+The envelope with the name of the stream is put around by
 `envelope`, because one event serves several streams.
 """
 
@@ -12,7 +13,7 @@ from decimal import Decimal
 from ..api.models import Market, OrderType
 from .events import BalanceEvent, BookTickerEvent, DepthEvent, OrderEvent, TradeEvent
 from .statistics import Candle, TickerFigures
-from .wire import US_PER_MS, Json, Levels, decimals, encode, number
+from .wire import US_PER_MS, Json, Levels, decimals, encode, number, optional
 from .wire_account import quote_quantity
 
 _EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 (the exchange's times are naive and mean UTC)
@@ -104,31 +105,29 @@ def trade(event: TradeEvent, pad: Padding, sent_us: int) -> bytes:
     )
 
 
-def ticker(figures: TickerFigures, pad: Padding, sent_us: int) -> bytes:
-    """Data of ``ticker.<symbol>``; there is no `T`, and `n` is an integer."""
+def ticker(figures: TickerFigures, sent_us: int) -> bytes:
+    """Data of ``ticker.<symbol>``: unpadded (recorded: ``1498534.937``), no `T`, and `n` a number."""
     return encode(
         {
             "E": sent_us,
-            "V": pad.quote(figures.quote_volume),
-            "c": pad.price(figures.last_price),
+            "V": number(figures.quote_volume),
+            "c": number(figures.last_price),
             "e": "ticker",
-            "h": pad.price(figures.high),
-            "l": pad.price(figures.low),
+            "h": number(figures.high),
+            "l": number(figures.low),
             "n": figures.trades,
-            "o": pad.price(figures.first_price),
+            "o": number(figures.first_price),
             "s": figures.symbol,
-            "v": pad.quantity(figures.volume),
+            "v": number(figures.volume),
         }
     )
 
 
-def kline(candle: Candle, symbol: str, pad: Padding, sent_us: int, *, is_closed: bool) -> bytes:
-    """Data of ``kline.<interval>.<symbol>``, the only one with keys not in alphabetical order."""
-    traded = candle.trades > 0
+def kline(candle: Candle, symbol: str, sent_us: int, *, is_closed: bool) -> bytes:
+    """Data of ``kline.<interval>.<symbol>``, the only one with keys not in alphabetical order.
 
-    def price(value: Decimal | None) -> str | None:
-        return None if value is None else pad.price(value)
-
+    Whether recent frames are padded cannot be told from the recordings; like tickers they are not.
+    """
     return encode(
         {
             "E": sent_us,
@@ -136,13 +135,13 @@ def kline(candle: Candle, symbol: str, pad: Padding, sent_us: int, *, is_closed:
             "s": symbol,
             "T": _iso(candle.end_s),
             "X": is_closed,
-            "c": price(candle.close),
-            "h": price(candle.high),
-            "l": price(candle.low),
+            "c": optional(candle.close),
+            "h": optional(candle.high),
+            "l": optional(candle.low),
             "n": candle.trades,
-            "o": price(candle.open),
+            "o": optional(candle.open),
             "t": _iso(candle.start_s),
-            "v": pad.quantity(candle.volume) if traded else None,
+            "v": number(candle.volume) if candle.trades else None,
         }
     )
 

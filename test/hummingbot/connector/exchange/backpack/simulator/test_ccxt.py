@@ -15,9 +15,7 @@ PATIENCE_S = 20
 def client_with(exchange, *, account=0):
     """ccxt's own Backpack client; the urls are all that is different."""
     keys = exchange.accounts[account]
-    client = ccxt.backpack(
-        {"apiKey": keys.api_key, "secret": keys.api_secret, "enableRateLimit": False}
-    )
+    client = ccxt.backpack({"apiKey": keys.api_key, "secret": keys.api_secret})
     client.urls["api"]["public"] = client.urls["api"]["private"] = exchange.rest_url
     client.urls["api"]["ws"] = {"public": exchange.ws_url, "private": exchange.ws_url}
     return client
