@@ -16,7 +16,7 @@ from typing import Literal, override
 from pydantic import Field, field_validator
 
 from hummingbot.connector.connector_base import ConnectorBase
-from hummingbot.core.data_type.common import MarketDict, OrderType, PriceType, TradeType
+from hummingbot.core.data_type.common import MarketDict, PriceType, TradeType
 from hummingbot.core.data_type.order_candidate import OrderCandidate
 from hummingbot.core.event.events import OrderFilledEvent
 from hummingbot.strategy.strategy_v2_base import StrategyV2Base, StrategyV2ConfigBase
@@ -100,9 +100,10 @@ class SimplePMM(StrategyV2Base):
         """Renew the quotes when it is time. Called every second, when all markets are ready."""
         if self._is_stop_triggered or self.current_timestamp < self._refresh_at_s:
             return
-        active = self.get_active_orders(self.config.exchange)
-        if active:
-            for order in active:  # asking again does no harm: Hummingbot sends a cancel once
+        # Not get_active_orders(): that one forgets an order as soon as its cancel is sent.
+        orders = [order for _, order in self.order_tracker.tracked_limit_orders]
+        if orders:
+            for order in orders:  # again on each tick: Hummingbot sends a cancel once a minute
                 self.cancel(self.config.exchange, order.trading_pair, order.client_order_id)
             return
         quotes = self._quotes()
@@ -161,8 +162,7 @@ class SimplePMM(StrategyV2Base):
             self._tell(f"no {self.config.price_type} price for {pair} yet")
             return []
         tick = self._connector.get_order_price_quantum(pair, price)
-        types = self._connector.supported_order_types()
-        post_only = OrderType.LIMIT_MAKER in types
+        post_only_if_possible = self._connector.get_maker_order_type()
         # A post-only order that would trade is refused, so a quote stays on its side of the book.
         bid = min(price * (1 - self.config.bid_spread), best_ask - tick)
         ask = max(price * (1 + self.config.ask_spread), best_bid + tick)
@@ -170,7 +170,7 @@ class SimplePMM(StrategyV2Base):
             OrderCandidate(
                 trading_pair=pair,
                 is_maker=True,
-                order_type=OrderType.LIMIT_MAKER if post_only else OrderType.LIMIT,
+                order_type=post_only_if_possible,
                 order_side=side,
                 amount=self.config.order_amount,
                 price=quote,

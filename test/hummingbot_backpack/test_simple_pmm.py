@@ -1,4 +1,4 @@
-"""The market-making script, on Hummingbot's own paper exchange: no connector of ours involved."""
+"""The market-making script: what it sends to an exchange, tick by tick."""
 
 import asyncio
 import importlib.util
@@ -7,13 +7,16 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
-from hummingbot.client.settings import AllConnectorSettings
-from hummingbot.connector.test_support.mock_paper_exchange import MockPaperExchange
+from hummingbot.connector.exchange_base import ExchangeBase
+from hummingbot.connector.markets_recorder import MarketsRecorder
 from hummingbot.core.clock import Clock
 from hummingbot.core.clock_mode import ClockMode
 from hummingbot.core.data_type.common import OrderType, TradeType
-from hummingbot.core.data_type.trade_fee import TradeFeeSchema
-from hummingbot.core.event.events import OrderCancelledEvent, OrderFilledEvent
+from hummingbot.core.data_type.order_book import OrderBook
+from hummingbot.core.data_type.order_book_row import OrderBookRow
+from hummingbot.core.data_type.trade_fee import DeductedFromReturnsTradeFee
+from hummingbot.core.event.events import MarketEvent, OrderCancelledEvent, OrderFilledEvent
+from hummingbot.core.network_iterator import NetworkStatus
 from hummingbot_backpack import overlay
 
 PAIR = "SOL-USDC"
@@ -34,30 +37,45 @@ def load_script():
 script = load_script()
 
 
-class Market(MockPaperExchange):
-    """A paper exchange that confirms cancels when told to, and knows post-only orders."""
+class Market(ExchangeBase):
+    """An exchange that notes what it is told and does nothing by itself."""
+
+    name = "backpack"
+    ready = True
+    network_status = NetworkStatus.CONNECTED
 
     def __init__(self) -> None:
-        super().__init__(trade_fee_schema=TradeFeeSchema())
-        self.set_balanced_order_book(
-            trading_pair=PAIR,
-            mid_price=100,
-            min_price=1,
-            max_price=200,
-            price_step_size=1,
-            volume_step_size=10,
+        super().__init__()
+        self.book = OrderBook()
+        self.book.apply_snapshot(
+            [OrderBookRow(99.5, 10, 1), OrderBookRow(99, 10, 1)],
+            [OrderBookRow(100.5, 10, 1), OrderBookRow(101, 10, 1)],
+            1,
         )
-        self.set_balance("SOL", 100)
-        self.set_balance("USDC", 10_000)
+        self.balances = {"SOL": Decimal(100), "USDC": Decimal(10_000)}
+        self.types = [OrderType.LIMIT, OrderType.LIMIT_MAKER]
         self.placed = []
         self.cancelled = []
 
     def supported_order_types(self):
-        return [OrderType.LIMIT, OrderType.LIMIT_MAKER]
+        return self.types
 
-    @property
-    def ready(self):
-        return True
+    def get_order_book(self, trading_pair):
+        return self.book
+
+    def get_order_price_quantum(self, trading_pair, price):
+        return Decimal("0.01")
+
+    def get_order_size_quantum(self, trading_pair, order_size):
+        return Decimal("0.01")
+
+    def get_fee(self, base, quote, order_type, side, amount, price, is_maker=None):
+        return DeductedFromReturnsTradeFee(percent=Decimal("0.0008"))
+
+    def get_balance(self, currency):
+        return self.balances[currency]
+
+    get_available_balance = get_balance
 
     def buy(self, trading_pair, amount, order_type=OrderType.MARKET, price=None, **kwargs):
         return self._place("buy", amount, order_type, price)
@@ -96,23 +114,35 @@ class Bot:
         self.now_s += seconds
         self.clock.backtest_til(self.now_s)
 
-    def active(self) -> list[str]:
-        orders = self.strategy.get_active_orders(self.market.name)
-        return sorted(order.client_order_id for order in orders)
+    def open_orders(self) -> list[str]:
+        orders = self.strategy.order_tracker.tracked_limit_orders
+        return sorted(order.client_order_id for _, order in orders)
 
     def confirm_cancel(self, order_id: str) -> None:
         event = OrderCancelledEvent(self.now_s, order_id)
-        self.market.trigger_event(self.market.MARKET_ORDER_CANCELLED_EVENT_TAG, event)
+        self.market.trigger_event(MarketEvent.OrderCancelled, event)
+
+
+class Recorder:
+    """Stands for Hummingbot's database, which has nothing to remember."""
+
+    def get_all_executors(self):
+        return []
+
+    def get_all_positions(self):
+        return []
+
+    def get_executors_by_controller(self, controller_id=None):
+        return []
+
+    def store_or_update_executor(self, executor):
+        raise AssertionError("this strategy has no executors")
 
 
 @pytest.fixture
-async def market():
-    market = Market()
-    # The fee schema and the name come from the registry; the paper exchange is not in it.
-    settings = AllConnectorSettings.get_connector_settings()
-    settings[market.name] = settings["backpack"]
-    yield market
-    del settings[market.name]
+async def market(monkeypatch):
+    monkeypatch.setattr(MarketsRecorder, "_shared_instance", Recorder())
+    return Market()
 
 
 @pytest.fixture
@@ -162,7 +192,7 @@ async def test_it_quotes_both_sides_around_the_mid_price_post_only(market, bot):
 
 
 async def test_it_uses_plain_limit_orders_where_post_only_is_not_known(market, bot):
-    market.supported_order_types = lambda: [OrderType.LIMIT]
+    market.types = [OrderType.LIMIT]
     bot.tick(2)
     assert {order_type for _, _, order_type, _ in market.placed} == {OrderType.LIMIT}
 
@@ -180,17 +210,17 @@ async def test_it_places_new_quotes_only_when_the_old_ones_are_gone(market, bot)
     assert sorted(market.cancelled) == ["buy-1", "sell-2"]
     bot.confirm_cancel("buy-1")
     bot.tick(3)
-    assert bot.active() == ["sell-2"]
+    assert bot.open_orders() == ["sell-2"]
     assert len(market.placed) == 2
     assert len(market.cancelled) == 2
 
     bot.confirm_cancel("sell-2")
     bot.tick(1)
-    assert bot.active() == ["buy-3", "sell-4"]
+    assert bot.open_orders() == ["buy-3", "sell-4"]
 
 
 async def test_it_quotes_the_side_it_can_pay_for(market, bot):
-    market.set_balance("USDC", 99)
+    market.balances["USDC"] = Decimal(99)
     bot.tick(2)
     assert [side for side, *_ in market.placed] == ["sell"]
     assert "not enough USDC" in bot.strategy.format_status()
@@ -232,7 +262,7 @@ async def test_the_status_counts_fills(market, bot):
         event = OrderFilledEvent(
             bot.now_s, order_id, PAIR, side, OrderType.LIMIT, price, Decimal("0.5"), fee
         )
-        market.trigger_event(market.MARKET_ORDER_FILLED_EVENT_TAG, event)
+        market.trigger_event(MarketEvent.OrderFilled, event)
     status = bot.strategy.format_status()
     assert "Fills: 2, volume 100 USDC" in status
     assert "Bought 0.5 SOL, sold 0.5 SOL" in status

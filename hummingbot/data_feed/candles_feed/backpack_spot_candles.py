@@ -23,7 +23,8 @@ from hummingbot.connector.exchange.backpack.api.streams import (
     kline_topic,
     parse_frame,
 )
-from hummingbot.connector.exchange.backpack.backpack_constants import RATE_LIMITS, live_environment
+from hummingbot.connector.exchange.backpack.backpack_constants import RATE_LIMITS
+from hummingbot.connector.exchange.backpack.backpack_environments import outside_environment
 from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.network_iterator import NetworkStatus
@@ -167,7 +168,7 @@ class BackpackSpotCandles(CandlesBase):
 
     def _rest_client(self) -> web_utils.RestClient:
         # An attached connector has put its own throttler into the factory.
-        return web_utils.RestClient(live_environment(), self._api_factory.throttler)
+        return web_utils.RestClient(outside_environment(), self._api_factory.throttler)
 
     @override
     async def listen_for_subscriptions(self) -> None:

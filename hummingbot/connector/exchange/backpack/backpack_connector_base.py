@@ -50,8 +50,8 @@ from .backpack_constants import (
     ORDER_ID_PREFIX,
     PSEUDO_ASSETS,
     RATE_LIMITS,
-    Environment,
 )
+from .backpack_environments import Environment
 from .backpack_order_tracker import BackpackOrderTracker
 from .backpack_reconciliation import Reconciliation
 from .backpack_translation import to_trading_rule
@@ -182,8 +182,9 @@ class BackpackConnectorBase(Reconciliation):
         """Which exchange this connector talks to."""
         return self._environment
 
-    def ws_url(self) -> str:
-        """Address of the streams."""
+    async def ws_url(self) -> str:
+        """Address of the streams, of an exchange that runs."""
+        await self._environment.start()
         return self._environment.ws_url
 
     @override

@@ -1,7 +1,4 @@
-"""Names, environments, rate limits and times of the connector."""
-
-import os
-from dataclasses import dataclass
+"""Names, rate limits and times of the connector."""
 
 from hummingbot.core.api_throttler.data_types import LinkedLimitWeightPair, RateLimit
 
@@ -10,11 +7,6 @@ from .api.endpoints import ENDPOINTS, Bucket
 EXCHANGE_NAME = "backpack"
 DEFAULT_DOMAIN = EXCHANGE_NAME
 DEMO_DOMAIN = "demo"
-
-LIVE_REST_URL = "https://api.backpack.exchange"
-LIVE_WS_URL = "wss://ws.backpack.exchange"
-REST_URL_VARIABLE = "BACKPACK_REST_URL"
-WS_URL_VARIABLE = "BACKPACK_WS_URL"
 
 # Hummingbot's own broker id at Backpack; the header is optional and not signed.
 BROKER_HEADERS = {"X-Broker-Id": "2200"}
@@ -46,36 +38,6 @@ PSEUDO_ASSETS = frozenset({"POINTS"})
 REQUESTS_A_MINUTE = 2000
 HISTORY_REQUESTS_A_MINUTE = 30
 MINUTE_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """Where an exchange is: a value, so that no code asks which one it talks to."""
-
-    name: str
-    rest_url: str
-    ws_url: str
-
-
-def live_environment() -> Environment:
-    """The live exchange, or the pair of addresses in ``BACKPACK_REST_URL`` and ``BACKPACK_WS_URL``.
-
-    Raises:
-        ValueError: only one of the two variables is set, which would split reads and writes between
-            exchanges.
-    """
-    rest_url = os.environ.get(REST_URL_VARIABLE, "").rstrip("/")
-    ws_url = os.environ.get(WS_URL_VARIABLE, "").rstrip("/")
-    if bool(rest_url) != bool(ws_url):
-        missing = WS_URL_VARIABLE if rest_url else REST_URL_VARIABLE
-        msg = (
-            f"{missing} is not set although the other address is. Set both {REST_URL_VARIABLE} and "
-            f"{WS_URL_VARIABLE} to use another exchange, or neither to use the live one."
-        )
-        raise ValueError(msg)
-    if rest_url:
-        return Environment("custom", rest_url, ws_url)
-    return Environment("live", LIVE_REST_URL, LIVE_WS_URL)
 
 
 RATE_LIMITS = [

@@ -5,7 +5,11 @@ from typing import Any, override
 
 from .api.models import MarketType
 from .backpack_connector_base import BackpackConnectorBase
-from .backpack_constants import DEFAULT_DOMAIN, EXCHANGE_NAME, live_environment
+from .backpack_constants import DEFAULT_DOMAIN, DEMO_DOMAIN, EXCHANGE_NAME
+from .backpack_environments import outside_environment
+
+# How Hummingbot's configuration writes a question answered with no.
+_NO = frozenset({"", "0", "false", "n", "no", "none", "off"})
 
 
 class BackpackExchange(BackpackConnectorBase):
@@ -18,8 +22,9 @@ class BackpackExchange(BackpackConnectorBase):
         rate_limits_share_pct: share of the request limits that this connector may use, per cent.
         trading_pairs: Hummingbot's names of the pairs to follow.
         trading_required: False for public data only; then no keys are needed.
-        domain: name of the connector.
-        demo_mode: trade on a simulated exchange.
+        domain: ``demo`` for the simulated exchange, anything else for the real one.
+        demo_mode: trade on the simulated exchange. Without any key there is no other way to
+            trade, so that is a demo too.
         api_key: short form of `backpack_api_key`.
         api_secret: short form of `backpack_api_secret`.
         client_config_map: what older versions of Hummingbot pass in place of the two limits.
@@ -39,7 +44,7 @@ class BackpackExchange(BackpackConnectorBase):
         trading_pairs: list[str] | None = None,
         trading_required: bool = True,
         domain: str = DEFAULT_DOMAIN,
-        demo_mode: bool | str = False,
+        demo_mode: bool | str | None = False,
         *,
         api_key: str = "",
         api_secret: str = "",
@@ -48,10 +53,23 @@ class BackpackExchange(BackpackConnectorBase):
         if client_config_map is not None:
             balance_asset_limit = client_config_map.balance_asset_limit
             rate_limits_share_pct = client_config_map.rate_limits_share_pct
+        api_key = (backpack_api_key or api_key).strip()
+        api_secret = (backpack_api_secret or api_secret).strip()
+        is_demo = domain == DEMO_DOMAIN or str(demo_mode).lower() not in _NO
+        environment = outside_environment()
+        if is_demo or (trading_required and not api_key and not api_secret):
+            # Only a demo needs the simulator, so only a demo pays for importing it.
+            from .backpack_demo import DemoEnvironment  # noqa: PLC0415
+
+            environment = DemoEnvironment(trading_pairs or [])
+            api_key, api_secret = environment.api_key, environment.api_secret
+            self.logger().warning(
+                "Backpack demo: no order goes to the real exchange, and the money is not real."
+            )
         super().__init__(
-            environment=live_environment(),
-            api_key=backpack_api_key or api_key,
-            api_secret=backpack_api_secret or api_secret,
+            environment=environment,
+            api_key=api_key,
+            api_secret=api_secret,
             trading_pairs=trading_pairs,
             trading_required=trading_required,
             balance_asset_limit=balance_asset_limit,

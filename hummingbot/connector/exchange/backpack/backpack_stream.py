@@ -90,7 +90,7 @@ class BackpackStream:
     def __init__(
         self,
         name: str,
-        ws_url: Callable[[], str],
+        ws_url: Callable[[], Awaitable[str]],
         handler: StreamHandler,
         logger: HummingbotLogger,
         *,
@@ -165,7 +165,7 @@ class BackpackStream:
         session = await Connections().session()
         self._socket = await asyncio.wait_for(
             session.ws_connect(
-                self._ws_url(), autoping=False, heartbeat=STREAM_HEARTBEAT_S, max_msg_size=0
+                await self._ws_url(), autoping=False, heartbeat=STREAM_HEARTBEAT_S, max_msg_size=0
             ),
             STREAM_CONNECT_TIMEOUT_S,
         )

@@ -27,9 +27,8 @@ from .backpack_constants import (
     DEFAULT_DOMAIN,
     RATE_LIMITS,
     REQUEST_TIMEOUT_S,
-    Environment,
-    live_environment,
 )
+from .backpack_environments import Environment, outside_environment
 
 KEEP_ALIVE_S = 75.0
 _JSON_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
@@ -171,6 +170,7 @@ class RestClient:
     async def _exchange(
         self, endpoint: Endpoint[Any], headers: dict[str, str]
     ) -> tuple[int, bytes]:
+        await self._environment.start()
         url = URL(self._environment.rest_url + endpoint.path).with_query(endpoint.query())
         session = await self._connections.session()
         try:
@@ -190,7 +190,7 @@ class RestClient:
 
 def public_rest_url(path_url: str, domain: str = DEFAULT_DOMAIN) -> str:  # noqa: ARG001 (Hummingbot passes it)
     """Address of a REST operation."""
-    return live_environment().rest_url + path_url
+    return outside_environment().rest_url + path_url
 
 
 def private_rest_url(path_url: str, domain: str = DEFAULT_DOMAIN) -> str:
@@ -200,7 +200,7 @@ def private_rest_url(path_url: str, domain: str = DEFAULT_DOMAIN) -> str:
 
 def wss_url(domain: str = DEFAULT_DOMAIN) -> str:  # noqa: ARG001 (Hummingbot passes it)
     """Address of all streams."""
-    return live_environment().ws_url
+    return outside_environment().ws_url
 
 
 def create_throttler() -> AsyncThrottler:
@@ -222,5 +222,5 @@ async def get_current_server_time(
     domain: str = DEFAULT_DOMAIN,  # noqa: ARG001 (Hummingbot passes it)
 ) -> float:
     """The exchange's time in ms since the epoch."""
-    client = RestClient(live_environment(), throttler or create_throttler())
+    client = RestClient(outside_environment(), throttler or create_throttler())
     return float(await client.send(GetTime()))

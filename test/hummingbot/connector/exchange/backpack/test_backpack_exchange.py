@@ -18,7 +18,7 @@ from hummingbot.connector.exchange.backpack.api.streams import (
     frame_decoder,
     parse_frame,
 )
-from hummingbot.connector.exchange.backpack.backpack_constants import LIVE_REST_URL
+from hummingbot.connector.exchange.backpack.backpack_environments import LIVE_REST_URL
 from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
 from hummingbot.connector.exchange.backpack.backpack_translation import wire_client_id
 from hummingbot.connector.test_support.exchange_connector_test import AbstractExchangeConnectorTests
