@@ -166,6 +166,9 @@ class BackpackSpotCandles(CandlesBase):
         rows = candles_of(await self._rest_client().send(request))
         return np.array(rows, dtype=float).reshape(-1, len(self.columns))
 
+    async def _stream_url(self) -> str:
+        return self.wss_url
+
     def _rest_client(self) -> web_utils.RestClient:
         # An attached connector has put its own throttler into the factory.
         return web_utils.RestClient(outside_environment(), self._api_factory.throttler)
@@ -173,9 +176,8 @@ class BackpackSpotCandles(CandlesBase):
     @override
     async def listen_for_subscriptions(self) -> None:
         """Follow the stream for ever. The base class would reconnect without any pause."""
-        stream = BackpackStream(
-            f"{self._trading_pair} candle", lambda: self.wss_url, self, self.logger()
-        )
+        name = f"{self._trading_pair} candle"
+        stream = BackpackStream(name, self._stream_url, self, self.logger())
         await stream.run()
 
     async def on_open(self, stream: BackpackStream) -> None:

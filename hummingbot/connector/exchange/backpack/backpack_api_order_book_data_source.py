@@ -35,7 +35,7 @@ from .api.streams import (
     trade_topic,
 )
 from .backpack_constants import SNAPSHOT_LEVELS
-from .backpack_stream import BackpackStream
+from .backpack_stream import Backoff, BackpackStream
 from .backpack_translation import to_trade_event
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         self._subscribed = asyncio.Event()
         self._is_listening = False
         self.metrics = OrderBookTrackerMetrics()
+        self._complained: set[str] = set()
         self.gaps = 0
         self.resyncs = 0
 
@@ -176,7 +177,10 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         Diffs were missed while there was no connection.
         """
         for trading_pair in list(self._trading_pairs):
-            await self._feed_of(trading_pair)
+            try:
+                await self._feed_of(trading_pair)
+            except ValueError as e:
+                self.complain(trading_pair, e)
         await stream.subscribe([topic for symbol in self._feeds for topic in _topics(symbol)])
         self._subscribed.set()
         for feed in self._feeds.values():
@@ -204,6 +208,12 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             self._on_trade(feed, event)
         else:
             self._on_diff(feed, event)
+
+    def complain(self, trading_pair: str, problem: ValueError) -> None:
+        """Say once that a pair cannot be followed; the others can."""
+        if trading_pair not in self._complained:
+            self._complained.add(trading_pair)
+            self.logger().error(f"The connector cannot get ready: {problem}")
 
     def _on_diff(self, feed: BookFeed, diff: Diff) -> None:
         try:
@@ -351,7 +361,17 @@ class BackpackOrderBookTracker(OrderBookTracker):
         self._order_books_initialized.set()
 
     async def _init_order_book(self, trading_pair: str) -> None:
-        self._order_books[trading_pair] = await self._initial_order_book_for_trading_pair(
-            trading_pair
-        )
+        backoff = Backoff()
+        while True:
+            try:
+                book = await self._initial_order_book_for_trading_pair(trading_pair)
+            except ValueError as e:
+                self._data_source.complain(trading_pair, e)
+                return
+            except BackpackError as e:
+                self.logger().warning(f"{trading_pair} cannot be looked up yet: {e}")
+                await self._sleep(backoff.next_delay_s())
+            else:
+                break
+        self._order_books[trading_pair] = book
         self.logger().info(f"The order book of {trading_pair} is loaded.")

@@ -60,6 +60,10 @@ from .backpack_web_utils import CachedTimeSynchronizer, RestClient, build_api_fa
 
 _BASIS_POINT = Decimal("0.0001")
 _OK = 200
+# Between two reconciliations of which the first asked for the second.
+_RECONCILIATION_PAUSE_S = 1.0
+# For more pairs than this one request for all tickers is cheaper.
+_SINGLE_TICKER_QUERIES = 2
 
 
 class BackpackConnectorBase(Reconciliation):
@@ -103,6 +107,7 @@ class BackpackConnectorBase(Reconciliation):
         self._account: Account | None = None
         self._lent: dict[str, Decimal] = {}
         self._placing: set[str] = set()
+        self._is_reconciliation_due = False
         self._background: set[asyncio.Task[None]] = set()
         self._markets_request: asyncio.Task[list[Market]] | None = None
         super().__init__(balance_asset_limit, rate_limits_share_pct)
@@ -227,7 +232,21 @@ class BackpackConnectorBase(Reconciliation):
         return self.LONG_POLL_INTERVAL if quiet else self.SHORT_POLL_INTERVAL
 
     def request_reconciliation(self) -> None:
-        """Ask for the state of orders and balances at once instead of at the next poll."""
+        """Ask for the state of orders and balances now instead of at the next poll."""
+        self._is_reconciliation_due = True
+        self._poll_notifier.set()
+
+    @override
+    async def _status_polling_loop_fetch_updates(self) -> None:
+        self._is_reconciliation_due = False
+        await super()._status_polling_loop_fetch_updates()
+        if self._is_reconciliation_due:
+            # Asked for while one was under way, so that one may have missed the reason. The base
+            # forgets such a wish when it is done.
+            self._spawn(self._reconcile_again())
+
+    async def _reconcile_again(self) -> None:
+        await self._sleep(_RECONCILIATION_PAUSE_S)
         self._poll_notifier.set()
 
     @override
@@ -340,6 +359,15 @@ class BackpackConnectorBase(Reconciliation):
     async def _get_last_traded_price(self, trading_pair: str) -> float:
         ticker = await self.rest.send(GetTicker(symbol=await self.symbol_of(trading_pair)))
         return float("nan") if ticker is None else float(ticker.last_price)
+
+    @override
+    async def get_last_traded_prices(self, trading_pairs: list[str]) -> dict[str, float]:
+        if len(trading_pairs) <= _SINGLE_TICKER_QUERIES:
+            prices: dict[str, float] = await super().get_last_traded_prices(trading_pairs)
+            return prices
+        last = await self.get_last_prices()
+        # A pair without a trade is told too: the tracker asks again at once for what is missing.
+        return {pair: float(last.get(pair, "nan")) for pair in trading_pairs}
 
     async def get_last_prices(self) -> dict[str, Decimal]:
         """Last traded price of every pair that traded in the last 24 hours, in quote units."""

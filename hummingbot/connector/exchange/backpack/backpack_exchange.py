@@ -35,7 +35,7 @@ class BackpackExchange(BackpackConnectorBase):
 
     market_type = MarketType.SPOT
 
-    def __init__(  # noqa: PLR0917 (Hummingbot's order of arguments)
+    def __init__(
         self,
         backpack_api_key: str = "",
         backpack_api_secret: str = "",

@@ -381,7 +381,7 @@ class OrderLifecycle(ExchangePyBase):
 
     async def _create_batch(self, orders: list[LimitOrder | MarketOrder]) -> None:
         tracked = [t for order in orders if (t := self._track_batched(order)) is not None]
-        for chunk in batched(tracked, MAX_BATCH_ORDERS, strict=False):
+        for chunk in batched(tracked, MAX_BATCH_ORDERS):
             await self._submit_batch(list(chunk))
 
     def _track_batched(self, order: LimitOrder | MarketOrder) -> InFlightOrder | None:

@@ -20,8 +20,9 @@ def authenticator():
 
 def headers_of(endpoint=CANCEL, *, signer=SIGNER, timestamp_ms=NOW_MS, window_ms=5000, **changes):
     signed = signer.headers(endpoint, timestamp_ms=timestamp_ms, window_ms=window_ms)
-    lowered = {name.lower(): value for name, value in signed.items()} | changes
-    return {name.replace("_", "-"): value for name, value in lowered.items() if value is not None}
+    headers = {name.lower(): value for name, value in signed.items()}
+    headers |= {name.replace("_", "-"): value for name, value in changes.items()}
+    return {name: value for name, value in headers.items() if value is not None}
 
 
 def refusal_of(authenticator, headers, endpoint=CANCEL):
