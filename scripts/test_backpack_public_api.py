@@ -11,6 +11,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import aiohttp
 from yarl import URL
@@ -43,6 +44,9 @@ from hummingbot.connector.exchange.backpack.api.streams import (
 )
 from hummingbot.connector.exchange.backpack.api.symbols import tradable_symbols
 from hummingbot.connector.exchange.backpack.backpack_environments import LIVE
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 TIMEOUT_S = 10.0
 CLOCK_TOLERANCE_MS = 2_000

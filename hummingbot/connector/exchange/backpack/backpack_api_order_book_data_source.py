@@ -34,8 +34,9 @@ from .api.streams import (
     parse_frame,
     trade_topic,
 )
+from .backpack_backoff import Backoff
 from .backpack_constants import SNAPSHOT_LEVELS
-from .backpack_stream import Backoff, BackpackStream
+from .backpack_stream import BackpackStream
 from .backpack_translation import to_trade_event
 
 if TYPE_CHECKING:

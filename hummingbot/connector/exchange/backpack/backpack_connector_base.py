@@ -54,6 +54,7 @@ from .backpack_constants import (
 from .backpack_environments import Environment
 from .backpack_order_tracker import BackpackOrderTracker
 from .backpack_reconciliation import Reconciliation
+from .backpack_throttler import BackpackThrottler
 from .backpack_translation import to_trading_rule
 from .backpack_utils import DEFAULT_FEES
 from .backpack_web_utils import CachedTimeSynchronizer, RestClient, build_api_factory
@@ -104,6 +105,8 @@ class BackpackConnectorBase(Reconciliation):
         self._trading_pairs = [] if trading_pairs is None else trading_pairs
         self._trading_required = trading_required
         self._keys_auth = BackpackAuth(api_key, api_secret, self._exchange_time_s)
+        self._account_key = api_key
+        self._rate_limits_share_pct = rate_limits_share_pct
         self._account: Account | None = None
         self._lent: dict[str, Decimal] = {}
         self._placing: set[str] = set()
@@ -194,6 +197,12 @@ class BackpackConnectorBase(Reconciliation):
 
     @override
     def _create_web_assistants_factory(self) -> WebAssistantsFactory:
+        # The base has made its own; both are kept in the same place, so nothing sees the other.
+        self._throttler = BackpackThrottler(
+            RATE_LIMITS,
+            self._rate_limits_share_pct,
+            account=f"{self._environment.name} {self._environment.rest_url} {self._account_key}",
+        )
         self.rest = RestClient(
             self._environment,
             self._throttler,

@@ -16,6 +16,8 @@ ORDER_ID_PREFIX = "HBOT"
 ORDER_ID_MAX_LENGTH = 36
 
 REQUEST_TIMEOUT_S = 10.0
+# An order that had to wait longer for the request limit would be sent at an old price.
+LONGEST_ORDER_WAIT_S = 2.0
 WINDOW_MS = 5_000
 # An order whose fate is unknown can still be accepted until its window has passed; only after that,
 # and this much longer for the exchange to list it, is its absence evidence.

@@ -5,6 +5,7 @@ that were signed, through the same throttler, and turns every failure into a typ
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, override
 from weakref import WeakKeyDictionary
@@ -13,22 +14,23 @@ import aiohttp
 from yarl import URL
 
 from hummingbot.connector.time_synchronizer import TimeSynchronizer
-from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
 from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
-from .api.endpoints import Endpoint, GetTime
-from .api.errors import ClockSkewError, NotSent, TransportError
+from .api.endpoints import Endpoint, GetTime, Method
+from .api.errors import ClockSkewError, NotSent, RateLimited, TransportError
 from .api.replies import parse_reply
 from .backpack_auth import BackpackAuth
 from .backpack_constants import (
     BROKER_HEADERS,
     DEFAULT_DOMAIN,
+    LONGEST_ORDER_WAIT_S,
     RATE_LIMITS,
     REQUEST_TIMEOUT_S,
 )
 from .backpack_environments import Environment, outside_environment
+from .backpack_throttler import BackpackThrottler
 
 KEEP_ALIVE_S = 75.0
 _JSON_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
@@ -119,7 +121,7 @@ class RestClient:
     def __init__(
         self,
         environment: Environment,
-        throttler: AsyncThrottlerBase,
+        throttler: BackpackThrottler,
         auth: BackpackAuth | None = None,
         *,
         before_signing: Callable[[], Awaitable[None]] | None = None,
@@ -154,10 +156,19 @@ class RestClient:
             return await self._send_once(endpoint, response)
 
     async def _send_once[R](self, endpoint: Endpoint[R], response: Any) -> R:  # noqa: ANN401
-        async with self._throttler.execute_task(limit_id=endpoint.path):
+        patience_s = LONGEST_ORDER_WAIT_S if endpoint.method is Method.POST else math.inf
+        async with self._throttler.execute_task(
+            endpoint.path, is_order=endpoint.is_write, patience_s=patience_s
+        ):
             headers = await self._headers(endpoint)
             status, body = await self._exchange(endpoint, headers)
-        return parse_reply(endpoint, status, body, response=response)
+        try:
+            reply = parse_reply(endpoint, status, body, response=response)
+        except RateLimited:
+            self._throttler.on_refused()
+            raise
+        self._throttler.on_accepted()
+        return reply
 
     async def _headers(self, endpoint: Endpoint[Any]) -> dict[str, str]:
         if endpoint.instruction is None or self._auth is None:
@@ -203,9 +214,9 @@ def wss_url(domain: str = DEFAULT_DOMAIN) -> str:  # noqa: ARG001 (Hummingbot pa
     return outside_environment().ws_url
 
 
-def create_throttler() -> AsyncThrottler:
+def create_throttler() -> BackpackThrottler:
     """A budget of its own, for callers that have no connector."""
-    return AsyncThrottler(RATE_LIMITS)
+    return BackpackThrottler(RATE_LIMITS)
 
 
 def build_api_factory(
@@ -218,7 +229,7 @@ def build_api_factory(
 
 
 async def get_current_server_time(
-    throttler: AsyncThrottlerBase | None = None,
+    throttler: BackpackThrottler | None = None,
     domain: str = DEFAULT_DOMAIN,  # noqa: ARG001 (Hummingbot passes it)
 ) -> float:
     """The exchange's time in ms since the epoch."""

@@ -260,10 +260,12 @@ def _account(text: str) -> AccountSettings:
     # Base64 has no "=" but at its end, so balances are told from keys by their number of parts.
     keys = parts[:2] if len(parts) >= 2 else []  # noqa: PLR2004 (key and secret)
     rest = parts[len(keys) :]
-    if len(rest) > 1:
-        # The text is not repeated: it holds a secret.
-        raise argparse.ArgumentTypeError("too many parts, expected NAME[:KEY:SECRET][:BALANCES]")
-    balances = dict(map(_balance, rest[0].split(","))) if rest and rest[0] else DEFAULT_BALANCES
+    try:
+        (amounts,) = rest or [""]
+        balances = dict(map(_balance, amounts.split(","))) if amounts else DEFAULT_BALANCES
+    except (ValueError, argparse.ArgumentTypeError) as e:
+        # The text is not repeated: it may hold a secret.
+        raise argparse.ArgumentTypeError("expected NAME[:KEY:SECRET][:USDC=1000,SOL=2]") from e
     api_key, api_secret = keys or ("", "")
     return AccountSettings(name=name, api_key=api_key, api_secret=api_secret, balances=balances)
 

@@ -77,7 +77,7 @@ def plan_matches(
     """
     plan = Plan(target=intent.quantity or ZERO)
     plan.end = _walk(plan, book, intent, account_id, bound, step_size)
-    if plan.end is not End.SELF and plan.quantity == plan.target and plan.quantity:
+    if plan.quantity and plan.quantity == plan.target:
         plan.end = End.COMPLETE
     return plan
 

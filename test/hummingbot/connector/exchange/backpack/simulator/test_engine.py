@@ -911,8 +911,12 @@ def test_sink_may_give_commands_and_their_events_follow():
             floor.limit("alice", ASK, "101", "1")
 
     floor.engine.subscribe(buy_back)
+    later_sink = []
+    floor.engine.subscribe(later_sink.append)
+    seen = len(floor.events)
     floor.limit("bob", BID, "100", "1")
 
+    assert later_sink == floor.events[seen:], "every sink sees the same order"
     kinds = [event.kind for event in floor.of(OrderEvent)]
     assert kinds == ["orderAccepted", "orderAccepted", "orderFill", "orderFill", "orderAccepted"]
     ids = [event.last_update_id for event in floor.of(DepthEvent)]

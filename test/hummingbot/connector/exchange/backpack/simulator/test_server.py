@@ -5,6 +5,7 @@ import json
 import time
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hummingbot.connector.exchange.backpack.api.endpoints import (
     CancelOrder,
@@ -332,8 +333,6 @@ async def test_orders_against_the_rules_are_refused(
     values = {"side": "Bid", "price": "99.50", "quantity": "1"}
     wanted = order(**values)
     for name, value in change.items():
-        import msgspec
-
         wanted = msgspec.structs.replace(wanted, **{name: value})
 
     status, _, message = error_of(await client.call(wanted))
