@@ -28,11 +28,11 @@ _MARGIN_S = 1.0
 class Ledger:
     """When the requests of the last interval were made, for each limit of one account."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock_s: Callable[[], float]) -> None:
         self._times_s: dict[str, deque[float]] = {}
         self.cool_until_s = 0.0
         self.refusals = 0
-        self.backoff = Backoff()
+        self.backoff = Backoff(clock_s=clock_s)
 
     def times_of(self, limit: RateLimit, now_s: float) -> deque[float]:
         """Times of the requests that still count against a limit, oldest first."""
@@ -65,7 +65,8 @@ class BackpackThrottler(AsyncThrottlerBase):
     ) -> None:
         super().__init__(rate_limits, limits_share_percentage=limits_share_percentage)
         self._clock_s = clock_s
-        self._ledger = Ledger() if account is None else self._ledgers.setdefault(account, Ledger())
+        ledger = Ledger(clock_s)
+        self._ledger = ledger if account is None else self._ledgers.setdefault(account, ledger)
 
     @property
     def refusals(self) -> int:

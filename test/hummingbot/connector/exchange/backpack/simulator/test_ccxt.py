@@ -191,7 +191,8 @@ async def test_streamed_order_book_equals_the_exchanges(trader, lively):
         bids, asks, update_id = lively.engine.depth("SOL_USDC", 1000)
         book = trader.orderbooks[PAIR]
         return book["nonce"] == update_id and (
-            [(float(p), float(q)) for p, q in reversed(bids)] == [tuple(row) for row in book["bids"]]
+            [(float(p), float(q)) for p, q in reversed(bids)]
+            == [tuple(row) for row in book["bids"]]
             and [(float(p), float(q)) for p, q in asks] == [tuple(row) for row in book["asks"]]
         )
 

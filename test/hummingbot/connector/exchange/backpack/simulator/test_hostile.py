@@ -201,8 +201,9 @@ async def test_what_is_not_even_http_is_survived(unlimited):
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=50),
-    lambda inner: st.lists(inner, max_size=5)
-    | st.dictionaries(st.text(max_size=10), inner, max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=10), inner, max_size=5)
+    ),
     max_leaves=20,
 )
 REQUESTS = st.fixed_dictionaries(
@@ -235,7 +236,6 @@ async def exchange_with_everything(trader, messages):
             assert error["code"] in {4002, 4003, 4006, 4008}
             if error["code"] == 4002:
                 return
-
 
 
 @pytest.mark.usefixtures("unmoved")

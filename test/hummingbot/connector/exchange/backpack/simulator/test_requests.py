@@ -131,7 +131,10 @@ def test_order_is_read_into_typed_values():
         ({"side": "bid"}, 'failed to parse "Side": Expect a valid enumeration value.'),
         ({"side": 1}, 'Expected input type "string", found 1.'),
         ({"orderType": None}, 'Type "OrderType" expects an input value.'),
-        ({"timeInForce": "GTD"}, 'failed to parse "TimeInForce": Expect a valid enumeration value.'),
+        (
+            {"timeInForce": "GTD"},
+            'failed to parse "TimeInForce": Expect a valid enumeration value.',
+        ),
         ({"price": "NaN"}, 'failed to parse "string(decimal)": invalid decimal'),
         ({"price": "1e400"}, 'failed to parse "string(decimal)": invalid decimal'),
         ({"price": "Infinity"}, 'failed to parse "string(decimal)": invalid decimal'),

@@ -398,9 +398,7 @@ async def test_cancel_all_is_for_one_market(client):
     await client.place("Bid", "98.00", "1")
     await client.place("Bid", "77000", "0.01", symbol="BTC_USDC")
 
-    conditional = await client.call(
-        CancelOrders(symbol="SOL_USDC", order_type="ConditionalOrder")
-    )
+    conditional = await client.call(CancelOrders(symbol="SOL_USDC", order_type="ConditionalOrder"))
     cancelled = await client.call(CancelOrders(symbol="SOL_USDC"))
     none = await client.call(CancelOrders(symbol="SOL_USDC"))
 
@@ -427,9 +425,7 @@ async def test_batch_answers_order_by_order(client, order):
     assert (placed.client_id, refused.code) == (1, "INSUFFICIENT_FUNDS")
 
 
-async def test_one_impossible_order_refuses_the_whole_batch(
-    client, order, exchange, fingerprint
-):
+async def test_one_impossible_order_refuses_the_whole_batch(client, order, exchange, fingerprint):
     before = fingerprint(exchange)
     wanted = ExecuteOrders(orders=(order("Bid", "99.00", "1"), order("Bid", "99.001", "1")))
 

@@ -47,9 +47,7 @@ def statistics():
 @pytest.fixture
 def with_history():
     return Statistics(
-        lambda symbol, price: build_history(
-            MARKETS[symbol], price or Decimal("100.67"), START_S, 7
-        )
+        lambda symbol, price: build_history(MARKETS[symbol], price or Decimal("100.67"), START_S, 7)
     )
 
 
@@ -180,7 +178,5 @@ def test_history_meets_the_first_trade(with_history):
     figures = with_history.ticker("SOL_USDC", MINUTE_S + 80)
 
     assert figures.last_price == Decimal("123.45")
-    before, *_ = with_history.klines(
-        "SOL_USDC", "1m", MINUTE_S - 60, MINUTE_S + 60, MINUTE_S + 120
-    )
+    before, *_ = with_history.klines("SOL_USDC", "1m", MINUTE_S - 60, MINUTE_S + 60, MINUTE_S + 120)
     assert before.close == Decimal("123.45")

@@ -255,7 +255,9 @@ def test_book_ticker_of_a_one_sided_book_has_no_keys_for_the_empty_side():
 
 
 def test_frames_and_errors_have_their_envelopes():
-    assert wire_streams.envelope(b"{}", "depth.SOL_USDC") == b'{"data":{},"stream":"depth.SOL_USDC"}'
+    assert (
+        wire_streams.envelope(b"{}", "depth.SOL_USDC") == b'{"data":{},"stream":"depth.SOL_USDC"}'
+    )
     assert json.loads(wire_streams.error_frame(4006, "Invalid stream")) == {
         "id": None,
         "error": {"code": 4006, "message": "Invalid stream"},
@@ -289,7 +291,9 @@ def test_recorded_orders_are_written_as_they_were_read(sample):
         sample("rest_POST_api_v1_order_market_older"),
     ]
     for row in rows:
-        written = wire_account.order(record_of(row, row["createdAt"] * 1000), MARKETS[row["symbol"]])
+        written = wire_account.order(
+            record_of(row, row["createdAt"] * 1000), MARKETS[row["symbol"]]
+        )
         assert as_bytes(written) == as_bytes(dict(sorted(row.items())))
 
 
@@ -529,9 +533,7 @@ def test_recorded_order_updates_are_written_as_they_were_read(sample, name):
             is_maker=data["m"],
             time_us=data["T"],
         )
-    event = OrderEvent(
-        kind=OrderEventKind(data["e"]), order=order, time_us=data["T"], fill=filled
-    )
+    event = OrderEvent(kind=OrderEventKind(data["e"]), order=order, time_us=data["T"], fill=filled)
     market = MARKETS[data["s"]]
 
     written = wire_streams.order_update(event, market, wire_streams.Padding(market), data["E"])
