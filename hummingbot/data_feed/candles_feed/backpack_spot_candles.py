@@ -170,8 +170,9 @@ class BackpackSpotCandles(CandlesBase):
         return self.wss_url
 
     def _rest_client(self) -> web_utils.RestClient:
-        # An attached connector has put its own throttler into the factory.
-        return web_utils.RestClient(outside_environment(), self._api_factory.throttler)
+        # A connector of ours lends its own; other ones (paper trade) have none.
+        attached = getattr(self._connector, "rest", None)
+        return attached or web_utils.RestClient(outside_environment(), web_utils.create_throttler())
 
     @override
     async def listen_for_subscriptions(self) -> None:

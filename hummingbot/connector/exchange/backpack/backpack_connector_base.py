@@ -1,6 +1,7 @@
 """What a spot and a perpetual connector share: account, markets, fees, clock and health."""
 
 import asyncio
+import statistics
 from decimal import Decimal
 from typing import override
 
@@ -52,6 +53,7 @@ from .backpack_constants import (
     RATE_LIMITS,
 )
 from .backpack_environments import Environment
+from .backpack_health import Health
 from .backpack_order_tracker import BackpackOrderTracker
 from .backpack_reconciliation import Reconciliation
 from .backpack_throttler import BackpackThrottler
@@ -110,6 +112,7 @@ class BackpackConnectorBase(Reconciliation):
         self._account: Account | None = None
         self._lent: dict[str, Decimal] = {}
         self._placing: set[str] = set()
+        self._unknown: set[str] = set()
         self._is_reconciliation_due = False
         self._background: set[asyncio.Task[None]] = set()
         self._markets_request: asyncio.Task[list[Market]] | None = None
@@ -231,13 +234,31 @@ class BackpackConnectorBase(Reconciliation):
         """Whether events of our orders and balances are coming."""
         return bool(self._user_stream_tracker.data_source.is_subscribed)
 
+    @property
+    def health(self) -> Health:
+        """How well this connector is connected."""
+        market = self._orderbook_ds.stream
+        account = self._user_stream_tracker.data_source.stream
+        latencies_s = self.rest.latencies_s
+        return Health(
+            market_age_s=market.age_s,
+            account_age_s=account.age_s if self.is_user_stream_up else None,
+            reconnects=max(market.connects - 1, 0) + max(account.connects - 1, 0),
+            gaps=self._orderbook_ds.gaps,
+            resyncs=self._orderbook_ds.resyncs,
+            unknown_orders=len(self._unknown),
+            refusals=self._throttler.refusals,
+            clock_offset_ms=self._time_synchronizer.skew_ms,
+            latency_ms=statistics.median(latencies_s) * 1000 if latencies_s else None,
+        )
+
     @override
     def _is_user_stream_initialized(self) -> bool:
         return not self.is_trading_required or self.is_user_stream_up
 
     @override
     def _get_poll_interval(self, timestamp: float) -> float:
-        quiet = self.is_user_stream_up and not self._placing
+        quiet = self.is_user_stream_up and not self._unknown
         return self.LONG_POLL_INTERVAL if quiet else self.SHORT_POLL_INTERVAL
 
     def request_reconciliation(self) -> None:

@@ -126,10 +126,10 @@ class OrderLifecycle(ExchangePyBase):
         if order_type is OrderType.MARKET:
             if not rule.supports_market_orders:
                 return f"{trading_pair} accepts no market orders at the moment; use a limit order."
-            book = self.order_books.get(trading_pair)
-            if book is None or math.isnan(book.get_price(trade_type is TradeType.BUY)):
+            if not self._has_touch(trading_pair):
                 return (
-                    f"There is no price for {trading_pair} yet; wait until the connector is ready."
+                    f"There is no price for {trading_pair}: a side of its order book is empty or "
+                    "not loaded yet. Use a limit order, or wait until the connector is ready."
                 )
             return None
         if price is None or not _is_sane(price):
@@ -140,6 +140,16 @@ class OrderLifecycle(ExchangePyBase):
                 f"{rule.min_price_increment}."
             )
         return None
+
+    def _has_touch(self, trading_pair: str) -> bool:
+        """Whether the book has both sides; Hummingbot asks the best bid of any market order."""
+        book = self.order_books.get(trading_pair)
+        if book is None:
+            return False
+        try:
+            return not any(math.isnan(book.get_price(is_buy)) for is_buy in (True, False))
+        except OSError:  # how Hummingbot's book says that a side is empty
+            return False
 
     def _why_not_offered(self, trading_pair: str) -> str:
         if not self._trading_rules:
@@ -237,6 +247,15 @@ class OrderLifecycle(ExchangePyBase):
             f"It is not known whether Backpack accepted order {order.client_order_id} ({error}). "
             "It stays tracked and is being looked up."
         )
+        self._unknown.add(order.client_order_id)
+        try:
+            return await self._search(order, request, error)
+        finally:
+            self._unknown.discard(order.client_order_id)
+
+    async def _search(
+        self, order: InFlightOrder, request: ExecuteOrder, error: BackpackError
+    ) -> OrderReport:
         certain_s = time.monotonic() + UNKNOWN_ORDER_PATIENCE_S
         for delay_s in chain(UNKNOWN_ORDER_RETRY_S, repeat(UNKNOWN_ORDER_RETRY_S[-1])):
             await self._sleep(delay_s)
@@ -309,8 +328,8 @@ class OrderLifecycle(ExchangePyBase):
             self.logger().warning(
                 f"Failed to cancel order {order.client_order_id} (order not found)"
             )
-            await self._order_tracker.process_order_not_found(order.client_order_id)
-            # It has ended, or was never accepted: the history tells.
+            # It has ended, or is still on its way to the exchange: the history tells.
+            self._order_tracker.suspect(order)
             self.request_reconciliation()
             return None
         except BackpackError as e:
@@ -468,6 +487,8 @@ class OrderLifecycle(ExchangePyBase):
         An order does not end before every fill that the exchange counts is recorded; the next poll
         tries again.
         """
+        if report.status is OrderStatus.EXPIRED and report.reason is None:
+            report = await self._with_reason(report)
         if not fills_loaded and order.executed_amount_base < report.executed_amount:
             await self._complete_fills(order, report.executed_amount)
         is_complete = (
@@ -485,6 +506,16 @@ class OrderLifecycle(ExchangePyBase):
         if report.reason is not None and order.is_open:
             self.logger().warning(f"Backpack ended order {order.client_order_id}: {report.reason}.")
         await self._order_tracker.apply(report.to_order_update(order))
+
+    async def _with_reason(self, report: OrderReport) -> OrderReport:
+        """The same with why the order expired, which only events and the history say."""
+        order_id = report.exchange_order_id
+        try:
+            rows = await self.rest.send(GetOrderHistory(order_id=order_id))
+        except BackpackError as e:
+            self.logger().debug("Why order %s expired could not be asked: %s", order_id, e)
+            return report
+        return next((report_of_history(row) for row in rows if row.id == order_id), report)
 
     async def _complete_fills(self, order: InFlightOrder, amount: Decimal) -> None:
         """Record fills up to `amount` (base units).

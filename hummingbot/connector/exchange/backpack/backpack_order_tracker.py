@@ -91,6 +91,16 @@ class BackpackOrderTracker(ClientOrderTracker):
         """Apply an update now, its events being emitted before this returns."""
         await self._process_order_update(update)
 
+    def suspect(self, order: InFlightOrder) -> None:
+        """Count a refused cancellation as one sign that an order is gone, however often it comes.
+
+        The order may be on its way to the exchange, or have ended: repeating the question is no
+        evidence.
+        """
+        if order.client_order_id in self._in_flight_orders:
+            records = self._order_not_found_records
+            records[order.client_order_id] = max(1, records[order.client_order_id])
+
     async def wait_executed(self, order: InFlightOrder, amount: Decimal, timeout_s: float) -> bool:
         """Wait until fills of `amount` (base units) were recorded; False if not in time."""
         event = self._fill_events.setdefault(order.client_order_id, asyncio.Event())

@@ -72,6 +72,11 @@ class BackpackStream:
         """Whether a connection stands."""
         return self._socket is not None and not self._socket.closed
 
+    @property
+    def age_s(self) -> float | None:
+        """Seconds since the last message, ``None`` while there is no connection."""
+        return time.time() - self.last_message_s if self.is_connected else None
+
     async def run(self) -> None:
         """Keep the stream up until cancelled."""
         while True:

@@ -6,6 +6,8 @@ that were signed, through the same throttler, and turns every failure into a typ
 
 import asyncio
 import math
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, override
 from weakref import WeakKeyDictionary
@@ -33,6 +35,7 @@ from .backpack_environments import Environment, outside_environment
 from .backpack_throttler import BackpackThrottler
 
 KEEP_ALIVE_S = 75.0
+_LATENCY_SAMPLES = 101
 _JSON_HEADERS = {"Content-Type": "application/json; charset=utf-8"}
 
 
@@ -134,6 +137,7 @@ class RestClient:
         self._on_clock_skew = on_clock_skew
         self._connections = Connections()
         self._timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
+        self.latencies_s: deque[float] = deque(maxlen=_LATENCY_SAMPLES)
 
     async def send[R](self, endpoint: Endpoint[R], *, response: Any = None) -> R:  # noqa: ANN401
         """Send one request and return its typed reply.
@@ -184,6 +188,7 @@ class RestClient:
         await self._environment.start()
         url = URL(self._environment.rest_url + endpoint.path).with_query(endpoint.query())
         session = await self._connections.session()
+        sent_s = time.perf_counter()
         try:
             async with session.request(
                 endpoint.method.value,
@@ -192,7 +197,9 @@ class RestClient:
                 headers=headers,
                 timeout=self._timeout,
             ) as reply:
-                return reply.status, await reply.read()
+                body = await reply.read()
+                self.latencies_s.append(time.perf_counter() - sent_s)
+                return reply.status, body
         except aiohttp.ClientConnectorError as e:
             raise NotSent(endpoint.name, str(e)) from e
         except (aiohttp.ClientError, TimeoutError, OSError) as e:

@@ -1,7 +1,7 @@
 """Named faults: what networks and exchanges do on bad days, while a ``with`` block lasts.
 
 A REST fault wraps the answering of one request: it may wait, answer itself, cut the connection, or
-let the request through and then lose the reply. A stream fault decides which frames leave. Both
+let the request through and then lose the reply. A stream fault decides how often frames leave. Both
 kinds are lists that the server goes through, so a new fault is one more function here.
 
     async with LocalExchange() as exchange:
@@ -88,7 +88,7 @@ class Faults:
 
     def __init__(self, clock: SkewedClock, set_status: Callable[[SystemStatus], None]) -> None:
         self.rest: list[RestFault] = []
-        self.frames: list[Callable[[str], bool]] = []
+        self.frames: list[Callable[[str], int]] = []
         self.drop_connections: Callable[[], int] = lambda: 0
         self.refuses_websockets = False
         self._clock = clock
@@ -112,18 +112,37 @@ class Faults:
             self.refuses_websockets = False
 
     @contextmanager
-    def skip_frames(self, topic: str, *, times: int | None = 1) -> Iterator[Fault]:
-        """Lose the next frames of a stream such as ``depth.SOL_USDC``, for all its readers."""
+    def skip_frames(self, topic: str | None = None, *, times: int | None = 1) -> Iterator[Fault]:
+        """Lose the next frames of a stream such as ``depth.SOL_USDC`` (``None``: of all)."""
+        with self._frames(topic, times, copies=0) as fault:
+            yield fault
+
+    @contextmanager
+    def silence(self) -> Iterator[Fault]:
+        """Send no data while sockets stay open and pings are answered: a half-dead exchange."""
+        with self._frames(None, None, copies=0) as fault:
+            yield fault
+
+    @contextmanager
+    def duplicate_frames(
+        self, topic: str | None = None, *, times: int | None = 1
+    ) -> Iterator[Fault]:
+        """Send the next frames of a stream such as ``account.orderUpdate`` twice."""
+        with self._frames(topic, times, copies=2) as fault:
+            yield fault
+
+    @contextmanager
+    def _frames(self, topic: str | None, times: int | None, *, copies: int) -> Iterator[Fault]:
         fault = Fault(topic, times)
 
-        def allows(name: str) -> bool:
-            return not fault.strikes(name)
+        def copies_of(name: str) -> int:
+            return copies if fault.strikes(name) else 1
 
-        self.frames.append(allows)
+        self.frames.append(copies_of)
         try:
             yield fault
         finally:
-            self.frames.remove(allows)
+            self.frames.remove(copies_of)
 
     # --- REST ---
 
@@ -258,7 +277,13 @@ class Faults:
             yield fault
 
     @contextmanager
-    def late_cancels(self, seconds: float, *, times: int | None = None) -> Iterator[Fault]:
+    def late_cancels(
+        self,
+        seconds: float,
+        operation: str = "DELETE /api/v1/order",
+        *,
+        times: int | None = None,
+    ) -> Iterator[Fault]:
         """Answer cancels with 202 and execute them after `seconds`, even past the block."""
 
         async def accepted(proceed: Proceed) -> Reply:
@@ -271,7 +296,7 @@ class Faults:
             task.add_done_callback(self._pending.discard)
             return ACCEPTED
 
-        with self._rest(accepted, "DELETE /api/v1/order", times) as fault:
+        with self._rest(accepted, operation, times) as fault:
             yield fault
 
     @contextmanager

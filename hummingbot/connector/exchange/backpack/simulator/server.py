@@ -104,7 +104,7 @@ class ExchangeServer:
         self.streams = Streams(engine, statistics, clock_us)
         self.faults = Faults(judged_by, markets.show_status)
         self.faults.drop_connections = self._drop_connections
-        self.streams.filters = self.faults.frames
+        self.streams.copies = self.faults.frames
         self._sessions: dict[Session, web.WebSocketResponse] = {}
         self._runner: web.ServerRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []

@@ -6,6 +6,7 @@ without data, as on the exchange.
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,8 @@ from .topics import StreamKind, Topic
 if TYPE_CHECKING:
     from decimal import Decimal
 
-type FrameFilter = Callable[[str], bool]
-"""Told the name of a stream, says whether its next frame may leave; faults use it."""
+type Copies = Callable[[str], int]
+"""Told the name of a stream, says how often its next frame leaves: once, unless a fault says so."""
 
 _PUBLIC = ""
 _US_PER_S = 1_000_000
@@ -116,7 +117,7 @@ class Streams:
 
     def __init__(self, engine: Engine, statistics: Statistics, clock_us: Callable[[], int]) -> None:
         self.subscriptions = Subscriptions()
-        self.filters: list[FrameFilter] = []
+        self.copies: list[Copies] = []
         self._engine = engine
         self._statistics = statistics
         self._clock_us = clock_us
@@ -225,8 +226,9 @@ class Streams:
         return max(self._clock_us(), happened_us)
 
     def _send(self, data: bytes, topic: str, account_id: str = _PUBLIC) -> None:
-        if all(allows(topic) for allows in self.filters):
-            self.subscriptions.send(wire_streams.envelope(data, topic), topic, account_id)
+        payload = wire_streams.envelope(data, topic)
+        for _ in range(math.prod(copies(topic) for copies in self.copies)):
+            self.subscriptions.send(payload, topic, account_id)
 
     # --- once a second ---
 

@@ -106,7 +106,7 @@ def trade(event: TradeEvent, pad: Padding, sent_us: int) -> bytes:
 
 
 def ticker(figures: TickerFigures, sent_us: int) -> bytes:
-    """Data of ``ticker.<symbol>``: unpadded (recorded: ``1498534.937``), no `T`, and `n` a number."""
+    """Data of ``ticker.<symbol>``: not padded (``1498534.937``), no `T`, and `n` a number."""
     return encode(
         {
             "E": sent_us,

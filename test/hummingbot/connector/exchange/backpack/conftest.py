@@ -54,10 +54,12 @@ class EventLog:
     """Every event that a connector emits, in order."""
 
     def __init__(self, connector):
-        from hummingbot.core.event.event_logger import EventLogger
+        from hummingbot.core.event.event_forwarder import EventForwarder
         from hummingbot.core.event.events import MarketEvent
 
-        self._logger = EventLogger()
+        self.all = []
+        # Hummingbot's own logger keeps fills apart, so it cannot tell the order of events.
+        self._listener = EventForwarder(self.all.append)
         for event in (
             MarketEvent.BuyOrderCreated,
             MarketEvent.SellOrderCreated,
@@ -67,11 +69,11 @@ class EventLog:
             MarketEvent.BuyOrderCompleted,
             MarketEvent.SellOrderCompleted,
         ):
-            connector.add_listener(event, self._logger)
+            connector.add_listener(event, self._listener)
 
     def of(self, order_id):
         """Events of one order."""
-        return [event for event in self._logger.event_log if event.order_id == order_id]
+        return [event for event in self.all if event.order_id == order_id]
 
     def names(self, order_id):
         """Short names of the events of one order, such as ``Created`` or ``Filled``."""
@@ -79,11 +81,11 @@ class EventLog:
 
     def fills(self):
         """All fills told."""
-        return [event for event in self._logger.event_log if _kind(event) == "Filled"]
+        return [event for event in self.all if _kind(event) == "Filled"]
 
     def order_ids(self):
         """All orders that anything was told of."""
-        return {event.order_id for event in self._logger.event_log}
+        return {event.order_id for event in self.all}
 
     def why_failed(self, order_id):
         """The text of an order's only failure event."""

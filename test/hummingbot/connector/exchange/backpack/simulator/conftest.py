@@ -1,4 +1,4 @@
-"""A client of the local exchange: raw HTTP and WebSocket, signed with the project's own wire layer."""
+"""A client of the local exchange: raw HTTP and WebSocket, signed with our own wire layer."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+
 from hummingbot.connector.exchange.backpack.api.endpoints import ExecuteOrder
 from hummingbot.connector.exchange.backpack.api.models import OrderType, Side
 from hummingbot.connector.exchange.backpack.api.signing import Signer

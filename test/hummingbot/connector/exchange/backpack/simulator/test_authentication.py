@@ -1,6 +1,7 @@
 """Who signed: every part of a signed request is checked, and nothing else is needed."""
 
 import pytest
+
 from hummingbot.connector.exchange.backpack.api.endpoints import CancelOrder, GetCapital
 from hummingbot.connector.exchange.backpack.api.signing import Signer, generate_key_pair
 from hummingbot.connector.exchange.backpack.simulator.authentication import Authenticator

@@ -1,9 +1,11 @@
-"""A client that somebody else wrote, unchanged but for its addresses, trades on the local exchange."""
+"""A client of somebody else, unchanged but for its addresses, trades on the local exchange."""
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
+from itertools import pairwise
 
 import pytest
+
 from hummingbot.connector.exchange.backpack.simulator.local import LiquidityKind
 
 ccxt = pytest.importorskip("ccxt.pro")
@@ -78,12 +80,12 @@ async def test_public_data_is_understood(trader):
     assert ticker["low"] <= ticker["last"] <= ticker["high"]
     assert tickers[PAIR]["symbol"] == PAIR
     assert len(candles) == 30
-    assert all(later[0] - earlier[0] == 60_000 for earlier, later in zip(candles, candles[1:]))
+    assert all(later[0] - earlier[0] == 60_000 for earlier, later in pairwise(candles))
     assert status["status"] == "ok"
 
 
 async def test_time_is_plain_text_that_its_own_parser_reads(trader):
-    """ccxt's `fetch_time` reads item 0 of what is a bare number and falls back to its own clock."""
+    """ccxt's `fetch_time` wants item 0 of a bare number and falls back to its own clock."""
     assert abs(int(await trader.publicGetApiV1Time()) - trader.milliseconds()) < 60_000
 
 

@@ -8,8 +8,8 @@ import sys
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
-import aiohttp
 import pytest
+
 from hummingbot.connector.exchange.backpack.api.endpoints import GetAccount, GetCapital
 from hummingbot.connector.exchange.backpack.api.signing import generate_key_pair
 from hummingbot.connector.exchange.backpack.simulator.__main__ import build_parser, settings_of
@@ -75,11 +75,11 @@ async def test_it_says_one_line_and_ends_with_a_signal(client_of):
         account = (await client.call(GetAccount())).json
         assert capital["SOL"]["available"] == "1000.5"
         assert (account["spotMakerFee"], account["spotTakerFee"]) == ("-1.5", "9")
-        async with aiohttp.ClientSession() as session:  # with an open stream, too, it ends at once
-            async with session.ws_connect(exchange.ready["ws"]) as socket:
-                await socket.send_str('{"method":"SUBSCRIBE","params":["depth.SOL_USDC"]}')
-                await asyncio.wait_for(socket.receive(), 10)
-                code, out, err = await end(exchange, signal.SIGTERM)
+        # With an open stream, too, it ends at once.
+        async with client.session.ws_connect(exchange.ready["ws"]) as socket:
+            await socket.send_str('{"method":"SUBSCRIBE","params":["depth.SOL_USDC"]}')
+            await asyncio.wait_for(socket.receive(), 10)
+            code, out, err = await end(exchange, signal.SIGTERM)
 
     assert code == 0
     assert out == "", "nothing but the one line"

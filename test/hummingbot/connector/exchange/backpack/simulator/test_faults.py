@@ -1,13 +1,17 @@
 """Each named fault does what it says, to whom it says, and nothing once its block has ended."""
 
 import asyncio
-import json
 import time
 from decimal import Decimal
 
 import aiohttp
 import pytest
-from hummingbot.connector.exchange.backpack.api.endpoints import CancelOrder, GetCapital
+
+from hummingbot.connector.exchange.backpack.api.endpoints import (
+    CancelOrder,
+    CancelOrders,
+    GetCapital,
+)
 from hummingbot.connector.exchange.backpack.api.models import Side
 
 ORDER = "POST /api/v1/order"
@@ -216,4 +220,36 @@ async def test_frames_can_be_lost_by_stream(stream, exchange):
     frames = await stream.settled()
 
     assert [frame["stream"] for frame in frames] == ["depth.SOL_USDC"]
-    assert json.dumps(frames)
+
+
+async def test_all_streams_can_fall_silent(stream, exchange, client):
+    await stream.subscribe("depth.SOL_USDC", "bookTicker.SOL_USDC", "account.orderUpdate")
+    await stream.settled()
+    with exchange.faults.silence() as fault:
+        await client.place("Bid", "99.50", "1")
+        assert fault.hits == 3
+    assert await stream.settled() == []
+    await client.place("Bid", "99.60", "1")
+    assert len(await stream.settled()) == 3
+
+
+async def test_a_fill_can_be_told_twice(stream, exchange, client, other):
+    await other.place("Ask", "100.00", "1")
+    await stream.subscribe("account.orderUpdate")
+    await stream.settled()
+    with exchange.faults.duplicate_frames("account.orderUpdate", times=2):
+        await client.place("Bid", "100.00", "1")
+
+    frames = await stream.settled()
+
+    kinds = [frame["data"]["e"] for frame in frames]
+    assert kinds == ["orderAccepted", "orderAccepted", "orderFill", "orderFill"]
+    assert frames[2] == frames[3]
+
+
+async def test_cancelling_all_can_be_late_as_well(client, exchange, eventually):
+    await client.place("Bid", "99.50", "1")
+    with exchange.faults.late_cancels(0.05, "DELETE /api/v1/orders"):
+        answer = await client.call(CancelOrders(symbol="SOL_USDC"))
+        assert answer.status == 202
+    await eventually(lambda: open_ids(exchange) == [])

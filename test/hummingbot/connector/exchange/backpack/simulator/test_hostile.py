@@ -8,10 +8,11 @@ import time
 import aiohttp
 import pytest
 import yarl
-from hummingbot.connector.exchange.backpack.api.endpoints import CancelOrder, GetCapital
-from hummingbot.connector.exchange.backpack.api.signing import signed_text
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from hummingbot.connector.exchange.backpack.api.endpoints import CancelOrder, GetCapital
+from hummingbot.connector.exchange.backpack.api.signing import signed_text
 
 JSON = "application/json"
 ABSURD = [
@@ -28,7 +29,7 @@ ABSURD = [
     " 1",
     "0x10",
     "",
-    "١",
+    "\u0661",
     1.5,
     -5,
     10**400,

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+
 from hummingbot.connector.exchange.backpack.api.endpoints import (
     CancelOrder,
     CancelOrders,
@@ -61,8 +62,10 @@ async def test_status_is_json_ping_and_time_are_text(client):
             "/api/v1/depth",
             {"symbol": "SOL_USDC", "limit": 7},
             400,
-            'failed to parse parameter `limit`: failed to parse "DepthLimit": '
-            "Expect a valid enumeration value.",
+            (
+                'failed to parse parameter `limit`: failed to parse "DepthLimit": '
+                "Expect a valid enumeration value."
+            ),
         ),
         (
             "/api/v1/depth",
@@ -74,8 +77,10 @@ async def test_status_is_json_ping_and_time_are_text(client):
             "/api/v1/klines",
             {"symbol": "SOL_USDC", "interval": "1H", "startTime": 1},
             400,
-            'failed to parse parameter `interval`: failed to parse "KlineInterval": '
-            "Expect a valid enumeration value.",
+            (
+                'failed to parse parameter `interval`: failed to parse "KlineInterval": '
+                "Expect a valid enumeration value."
+            ),
         ),
         (
             "/api/v1/klines",
@@ -87,8 +92,10 @@ async def test_status_is_json_ping_and_time_are_text(client):
             "/api/v1/trades",
             {"symbol": "SOL_USDC", "limit": 1001},
             400,
-            "failed to parse parameter `limit`: verification failed. "
-            "maximum(1000, exclusive: false)",
+            (
+                "failed to parse parameter `limit`: verification failed. "
+                "maximum(1000, exclusive: false)"
+            ),
         ),
     ],
 )

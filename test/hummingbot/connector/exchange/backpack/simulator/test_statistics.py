@@ -5,6 +5,9 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hummingbot.connector.exchange.backpack.simulator.candle_history import build_history
 from hummingbot.connector.exchange.backpack.simulator.events import TradeEvent
 from hummingbot.connector.exchange.backpack.simulator.markets import known_markets
@@ -14,8 +17,6 @@ from hummingbot.connector.exchange.backpack.simulator.statistics import (
     Statistics,
     bucket,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 MARKETS = {market.symbol: market for market in known_markets()}
 START_S = 1_788_285_245  # 2026-09-01 17:54:05, a Tuesday

@@ -1,10 +1,11 @@
-"""What the exchange writes, to the letter: against our own examples and against everything recorded."""
+"""What the exchange writes, to the letter: by our own examples and by everything recorded."""
 
 import json
 from decimal import Decimal
 
 import msgspec
 import pytest
+
 from hummingbot.connector.exchange.backpack.api import models, streams
 from hummingbot.connector.exchange.backpack.api.models import (
     OrderStatus,
@@ -127,7 +128,7 @@ def test_market_order_by_quote_amount_tells_what_it_bought():
         order_type=OrderType.MARKET,
         price=None,
         quantity=None,
-        quote_quantity=Decimal("100"),
+        quote_quantity=Decimal(100),
         executed_quantity=Decimal("0.99"),
         executed_quote_quantity=Decimal("99.65"),
     )
@@ -181,7 +182,7 @@ def test_batch_rows_tell_their_operation():
 
 
 def test_account_and_balances_have_their_shape():
-    row = wire_account.account((Decimal("8"), Decimal("10.0")), 3)
+    row = wire_account.account((Decimal(8), Decimal("10.0")), 3)
     assert (row["spotMakerFee"], row["spotTakerFee"], row["limitOrders"]) == ("8", "10", 3)
     assert list(row) == sorted(row)
 
