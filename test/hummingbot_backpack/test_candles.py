@@ -9,6 +9,7 @@ import pytest
 
 from hummingbot.connector.exchange.backpack.api.models import Kline
 from hummingbot.connector.exchange.backpack.api.streams import KlineUpdate
+from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
 from hummingbot.connector.exchange.backpack.simulator.local import LocalExchange, Settings
 from hummingbot.core.network_iterator import NetworkStatus
 from hummingbot.data_feed.candles_feed.backpack_spot_candles import (
@@ -143,6 +144,17 @@ async def test_a_range_of_the_past(exchange):
     assert times_s == list(range(end_s - 30 * 60, end_s + 60, 60))
     assert (candles[["open", "high", "low", "close"]] > 0).all(axis=None)
     assert (candles["high"] >= candles["low"]).all()
+
+
+async def test_a_feed_uses_the_requests_and_the_symbols_of_an_attached_connector(exchange):
+    connector = BackpackExchange("", "", trading_pairs=["SOL-USDC"], trading_required=False)
+    config = CandlesConfig(connector="backpack", trading_pair="SOL-USDC", interval="1m")
+    feed = CandlesFactory.get_candle(config, connector)
+    assert feed._rest_client() is connector.rest
+    end_s = int(time.time()) // 60 * 60
+    candles = await feed.fetch_candles(end_time=end_s, limit=10)
+    assert candles.shape[1] == len(feed.columns)
+    assert 10 <= len(candles) <= 12
 
 
 async def test_a_feed_fills_itself_and_starts_again_after_a_lost_connection(exchange):

@@ -79,10 +79,8 @@ class Reconciliation(OrderLifecycle):
         if order.exchange_order_id != event.order_id and not is_order_of(event, order):
             return  # another bot's order that happens to have our client id
         report = report_of_event(event)
-        if order.is_pending_create and report.executed_amount > 0:
-            # A fill may be the first that is heard of an order; strategies are told of its creation
-            # before that.
-            await self._on_placed(order, replace(report, status=OrderStatus.NEW, reason=None))
+        if order.is_pending_create and report.status is not OrderStatus.NEW:
+            await self._on_first_word(order, report)
         if isinstance(event, OrderFilled):
             self._order_tracker.process_trade_update(
                 trade_update_of_event(event, order, self.trade_fee_schema())
@@ -91,6 +89,13 @@ class Reconciliation(OrderLifecycle):
             self._spawn(self._apply_report(order, report))
         else:
             await self._apply_report(order, report)
+
+    async def _on_first_word(self, order: InFlightOrder, report: OrderReport) -> None:
+        """Tell strategies of an order's creation before its fills or its end.
+
+        The first that is heard of it may be any of them, and its fills are found by the id it gets.
+        """
+        await self._on_placed(order, replace(report, status=OrderStatus.NEW, reason=None))
 
     # === polling
 
@@ -117,6 +122,10 @@ class Reconciliation(OrderLifecycle):
             # No answer is no evidence: nothing is concluded about any order.
             self.logger().warning(f"The state of {len(orders)} orders could not be asked: {e}")
             return
+        for order in orders:
+            report = reports.get(order.client_order_id)
+            if report is not None and order.is_pending_create:
+                await self._on_first_word(order, report)
         await self._load_fills([o for o in orders if _is_behind(o, reports)])
         for order in orders:
             report = reports.get(order.client_order_id)

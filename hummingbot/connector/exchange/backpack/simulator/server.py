@@ -7,7 +7,7 @@ Moves bytes between sockets and the exchange's synchronous parts; what they mean
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
 from aiohttp import WSMsgType, web
@@ -148,8 +148,8 @@ class ExchangeServer:
         self._authority = f"[{host}]:{bound_port}" if ":" in host else f"{host}:{bound_port}"
         if self._liquidity is not None:
             self._liquidity.start()
-            self._tasks.append(asyncio.create_task(self._trade(self._liquidity)))
-        self._tasks.append(asyncio.create_task(self._tick()))
+            self._run(self._trade(self._liquidity))
+        self._run(self._tick())
 
     async def stop(self) -> None:
         """Say goodbye to all clients and stop listening. Does nothing if not started."""
@@ -241,27 +241,33 @@ class ExchangeServer:
 
     # --- what happens by itself ---
 
+    def _run(self, forever: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(forever)
+        task.add_done_callback(_log_failure)
+        self._tasks.append(task)
+
     async def _trade(self, liquidity: Liquidity) -> None:
         loop = asyncio.get_running_loop()
         due_s = loop.time()
-        try:
-            while True:
-                due_s += liquidity.next_delay_s()
-                # Catch up after a pause of the process by at most a second, and never without
-                # letting others run.
-                due_s = max(due_s, loop.time() - 1.0)
-                await asyncio.sleep(max(0.0, due_s - loop.time()))
-                liquidity.step()
-        except Exception:  # noqa: BLE001 (logged in full)
-            # The exchange goes on with the books as they are; the log says that nobody else trades
-            # any more.
-            _log.exception("liquidity ended")
+        while True:
+            due_s += liquidity.next_delay_s()
+            # After a pause of the process at most a second is caught up, and others run in between.
+            due_s = max(due_s, loop.time() - 1.0)
+            await asyncio.sleep(max(0.0, due_s - loop.time()))
+            liquidity.step()
 
     async def _tick(self) -> None:
         while True:
-            second = self._clock_us() / _US_PER_S
-            await asyncio.sleep((_TICK_PHASE_S - second) % 1 or 1.0)
+            wait_s = (_TICK_PHASE_S - self._clock_us() / _US_PER_S) % 1
+            # The timer may fire a little early; that must not make it fire twice.
+            await asyncio.sleep(wait_s if wait_s > _TICK_PHASE_S / 2 else wait_s + 1)
             self.streams.tick()
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    # The exchange goes on with what it has; the log says what does not happen any more.
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("a part of the exchange has ended", exc_info=error)
 
 
 async def _converse(socket: web.WebSocketResponse, session: Session) -> None:

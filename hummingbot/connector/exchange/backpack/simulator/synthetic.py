@@ -33,7 +33,7 @@ _SWEEP_IMPACT: Final = 0.25
 # Others' quotes beyond the fair price by more than this are taken.
 _ARBITRAGE_EDGE: Final = 0.0002
 _DEPTH_SEEN: Final = 200
-_URGENT_SHARE: Final = 0.9
+_MISSING_FIRST: Final = 0.9
 
 # Fair price: 2.5 basis points in a second, pulled back so that it stays within about 1 % of where
 # it began; markets with a narrow price band (stable coins) move less.
@@ -134,17 +134,17 @@ class SyntheticMarket:
         state = self._engine.markets[self._symbol].order_book_state
         if not state.accepts_orders:
             return
-        if state is not OrderBookState.POST_ONLY:
-            if self._take_mispriced():
-                return
-            chance = self._random.random() / self._action_s
-            if chance < 1 / _SECONDS_BETWEEN_SWEEPS:
-                self._sweep()
-                return
-            if chance < 1 / _SECONDS_BETWEEN_SWEEPS + 1 / _SECONDS_BETWEEN_TRADES:
-                self._trade()
-                return
-        self._requote(self._next_slot())
+        takers_may_come = state is not OrderBookState.POST_ONLY
+        chance = self._random.random() / self._action_s
+        passed = self._passed_slot()
+        if takers_may_come and chance < 1 / _SECONDS_BETWEEN_SWEEPS:
+            self._sweep()
+        elif takers_may_come and chance < 1 / _SECONDS_BETWEEN_SWEEPS + 1 / _SECONDS_BETWEEN_TRADES:
+            self._trade()
+        elif passed is not None:
+            self._requote(passed)
+        elif not (takers_may_come and self._take_mispriced()):
+            self._requote(self._next_slot())
 
     def _slots_of(self, style: MakerStyle) -> list[Slot]:
         return [
@@ -158,21 +158,31 @@ class SyntheticMarket:
             for side in (Side.BID, Side.ASK)
         ]
 
-    def _next_slot(self) -> Slot:
-        """The quote that needs attention most: gone, on the wrong side of fair, or any."""
+    def _passed_slot(self) -> Slot | None:
+        """A quote that the fair price has passed: its maker moves it before others take it."""
         fair = self.fair.price
-        # Now and then any quote gets its turn, so that one that cannot be placed blocks no other.
-        urgent = self._slots if self._random.random() < _URGENT_SHARE else []
-        for slot in urgent:
-            if slot.order_id is None or not self._engine.is_open(slot.account_id, slot.order_id):
+        for slot in self._slots:
+            is_passed = slot.price > fair if slot.side is Side.BID else slot.price < fair
+            if is_passed and self._is_open(slot):
                 return slot
-            if slot.price > fair if slot.side is Side.BID else slot.price < fair:
-                return slot
+        return None
+
+    def _next_slot(self) -> Slot:
+        """The quote whose turn it is: one that is gone, otherwise any."""
+        # Now and then any, so that one that cannot be placed blocks no other.
+        if self._random.random() < _MISSING_FIRST:
+            for slot in self._slots:
+                if not self._is_open(slot):
+                    return slot
         # Quotes near the touch, which stand first, are renewed more often.
         return self._slots[int(self._random.random() ** 2 * len(self._slots))]
 
+    def _is_open(self, slot: Slot) -> bool:
+        order_id = slot.order_id
+        return order_id is not None and self._engine.is_open(slot.account_id, order_id)
+
     def _requote(self, slot: Slot) -> None:
-        if slot.order_id is not None and self._engine.is_open(slot.account_id, slot.order_id):
+        if slot.order_id is not None and self._is_open(slot):
             self._engine.cancel(slot.account_id, self._symbol, order_id=slot.order_id)
         self._quote(slot)
 
@@ -203,7 +213,7 @@ class SyntheticMarket:
     def _take_mispriced(self) -> bool:
         """Trade with a quote that the fair price has passed; whether there was one.
 
-        Makers move their own quotes before; what is left is a user's, or in a user's way.
+        Makers have moved their own quotes by then: it is a user's, or held off by a user's.
         """
         fair = self.fair.price
         bid, ask = self._engine.best(self._symbol)

@@ -244,7 +244,7 @@ async def trader(exchange, quote, start_trader):
 @pytest.fixture
 def quick_reconnects(monkeypatch):
     """Let streams come back after hundredths of seconds, in the same rhythm as after seconds."""
-    from hummingbot.connector.exchange.backpack.backpack_stream import Backoff
+    from hummingbot.connector.exchange.backpack.backpack_backoff import Backoff
 
     monkeypatch.setitem(Backoff.__init__.__kwdefaults__, "first_s", 0.05)
     monkeypatch.setitem(Backoff.__init__.__kwdefaults__, "limit_s", 0.2)

@@ -81,6 +81,7 @@ OURS = [
     ticker(700, 110, ("99", "6"), ("100.10", "4")),
     ticker(900, 120, ("100.10", "3"), ("100.20", "1")),
     ticker(1000, 130, ("98.95", "2"), ("99", "8")),
+    ticker(1100, 140, ("98.90", "7"), ("99", "8")),
 ]
 
 
@@ -165,7 +166,7 @@ def test_trades_are_printed(ours):
 def test_after_the_depth_frames_tickers_move_the_touch(ours):
     player = Player(ours)
     touches = []
-    for _ in range(3):
+    for _ in range(4):
         player.steps(8 if not touches else 1)
         bids, asks = player.book()
         touches.append((bids[-1], asks[0]))
@@ -174,6 +175,7 @@ def test_after_the_depth_frames_tickers_move_the_touch(ours):
         ((99, 6), (Decimal("100.10"), 4)),
         ((Decimal("100.10"), 3), (Decimal("100.20"), 1)),
         ((Decimal("98.95"), 2), (99, 8)),
+        ((Decimal("98.90"), 7), (99, 8)),
     ]
     diffs = player.of(DepthEvent)
     assert [d.first_update_id for d in diffs] == list(range(101, 101 + len(diffs)))
@@ -190,20 +192,35 @@ def test_delays_are_those_of_the_recording(ours):
 
 def test_recording_begins_again_at_its_end(ours):
     player = Player(ours)
-    player.steps(10)
+    player.steps(11)
     assert player.liquidity.next_delay_s() == 1.0
     player.steps(2)
 
     bids, asks = player.book()
     assert bids[-1][0] < asks[0][0]
     assert dict(asks)[Decimal(100)] == 2
-    player.steps(8)
+    player.steps(9)
     assert player.book()[1][0] == (99, 8)
+
+
+def test_nothing_is_said_twice(tmp_path):
+    """A level that crossing ones took away is not taken away again."""
+    path = write(tmp_path / "two_rounds.jsonl", [OURS[0], OURS[1], *OURS[9:11]])
+    player, book = Player(path), {}
+    for side, levels in zip("ba", player.book(), strict=True):
+        book.update({(side, price): quantity for price, quantity in levels})
+    player.steps(8)
+
+    for event in player.of(DepthEvent)[1:]:
+        for side, levels in (("b", event.bids), ("a", event.asks)):
+            for price, quantity in levels:
+                assert book.get((side, price), 0) != quantity
+                book[side, price] = quantity
 
 
 def test_recording_can_stop_quietly(ours):
     player = Player(ours, loop=False)
-    player.steps(10)
+    player.steps(11)
     shown, seen = player.book(), len(player.events)
     player.steps(3)
 
@@ -264,7 +281,7 @@ def test_senseless_speed_is_an_error(ours, speed):
 
 
 def test_recording_of_tickers_alone_is_enough(tmp_path):
-    player = Player(write(tmp_path / "tickers.jsonl", OURS[-2:]))
+    player = Player(write(tmp_path / "tickers.jsonl", OURS[-3:-1]))
 
     assert player.book() == ([(Decimal("100.10"), 3)], [(Decimal("100.20"), 1)])
     player.steps(2)

@@ -189,21 +189,49 @@ def test_simple_market_maker_is_filled_within_two_minutes(seed, spread):
     assert world.engine.fills("user")[1] >= 1
 
 
-def test_quote_of_a_user_that_stands_in_the_way_is_taken():
-    """A bid 0.3 % above the market would hold all asks up; somebody sells into it."""
-    world = World([SOL])
+def stand_in_the_way(world, quantity):
+    """A bid of a user 0.4 % above the market, so that no ask can come down to its place."""
     world.open_user()
-    _, ask = world.engine.best(SOL)
-    price = (ask * Decimal("1.003")).quantize(Decimal("0.01"))
-    mine = world.order(Side.BID, price, "5000")
-    assert world.engine.is_open("user", mine.order_id)
+    _, asks, _ = world.engine.depth(SOL, 1000)
+    price = (asks[0][0] * Decimal("1.004")).quantize(Decimal("0.01"))
+    taken = sum(quantity for level, quantity in asks if level <= price)
+    world.order(Side.BID, price, taken, time_in_force=TimeInForce.IOC)
+    return world.order(Side.BID, price, quantity, post_only=True)
 
-    world.run(60)
 
-    after = world.engine.order_history("user")[0][0]
-    assert after.executed_quantity > mine.executed_quantity
-    fills = [e for e in world.events if isinstance(e, OrderEvent) and e.fill and e.fill.is_maker]
-    assert fills
+def test_quote_of_a_user_far_beyond_the_fair_price_is_taken_soon():
+    world = World([SOL])
+    mine = stand_in_the_way(world, "150")
+
+    world.run(12)
+
+    done = world.engine.order_history("user", order_id=mine.order_id)[0][0]
+    assert done.executed_quantity == 150
+
+
+def test_makers_quote_around_a_user_in_the_way_where_nobody_takes():
+    world = World([SOL])
+    mine = stand_in_the_way(world, "150")
+    world.engine.set_order_book_state(SOL, OrderBookState.POST_ONLY)
+
+    world.run(10)
+
+    bids, asks, _ = world.engine.depth(SOL, 1000)
+    assert bids[-1] == (mine.price, 150)
+    assert asks[0][0] == mine.price + Decimal("0.01")
+    assert len(asks) >= 5
+
+
+def test_makers_move_their_quotes_before_they_are_run_over():
+    """After a jump of half a percent the quotes follow; most of them are not traded away."""
+    world = World([SOL])
+    world.liquidity.markets[0].fair.push(0.005)
+    fair = world.liquidity.markets[0].fair.price
+    world.run(6)
+
+    bids, asks, _ = world.engine.depth(SOL, 1000)
+    assert abs(float(bids[-1][0] + asks[0][0]) / 2 / fair - 1) < 0.002
+    assert world.count(TradeEvent)[SOL] <= 12
 
 
 def test_book_recovers_from_a_user_who_takes_everything():
