@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from enum import Enum, StrEnum
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, override
 
 import msgspec
 
@@ -337,11 +337,13 @@ class ExecuteOrders(Endpoint[list[PlacedOrder | RefusedOrder]], frozen=True, kw_
     response = list[PlacedOrder | RefusedOrder]
     orders: tuple[ExecuteOrder, ...]
 
+    @override
     def signed_parts(self) -> Iterator[tuple[str, dict[str, Parameter]]]:
         """Each order signs as if it were alone, under its own instruction."""
         for order in self.orders:
             yield from order.signed_parts()
 
+    @override
     def body(self) -> bytes:
         """A bare JSON array."""
         return msgspec.json.encode([order.parameters() for order in self.orders])

@@ -9,7 +9,7 @@ are refused, because guessing one could end a live order.
 import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NewType
+from typing import NewType, override
 
 import msgspec
 
@@ -31,6 +31,7 @@ class OrderType(StrEnum):
     MARKET = "Market"
 
     @classmethod
+    @override
     def _missing_(cls, value: object) -> "OrderType | None":
         return {"LIMIT": cls.LIMIT, "MARKET": cls.MARKET}.get(str(value))
 
@@ -87,6 +88,7 @@ class MarketType(StrEnum):
     UNKNOWN = "UNKNOWN"
 
     @classmethod
+    @override
     def _missing_(cls, value: object) -> "MarketType":
         return cls.UNKNOWN
 
@@ -102,6 +104,7 @@ class OrderBookState(StrEnum):
     UNKNOWN = "Unknown"
 
     @classmethod
+    @override
     def _missing_(cls, value: object) -> "OrderBookState":
         return cls.UNKNOWN
 

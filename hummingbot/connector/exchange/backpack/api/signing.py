@@ -11,6 +11,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Mapping
+from typing import override
 
 from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import BadSignatureError
@@ -75,6 +76,7 @@ class Signer:
             raise CredentialsError(_why_mismatched(public_key, secret))
         self.api_key = base64.b64encode(public_key).decode()
 
+    @override
     def __repr__(self) -> str:
         """Name the class only: neither key belongs in a log."""
         return "Signer(<hidden>)"

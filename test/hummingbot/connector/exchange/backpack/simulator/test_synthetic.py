@@ -19,7 +19,6 @@ from hummingbot.connector.exchange.backpack.simulator.events import (
     ZERO,
     BookTickerEvent,
     DepthEvent,
-    OrderEvent,
     TradeEvent,
 )
 from hummingbot.connector.exchange.backpack.simulator.liquidity import SyntheticLiquidity
