@@ -34,7 +34,7 @@ from .api.streams import (
     parse_frame,
     trade_topic,
 )
-from .backpack_backoff import Backoff
+from .backpack_backoff import new_backoff
 from .backpack_constants import SNAPSHOT_LEVELS
 from .backpack_stream import BackpackStream
 from .backpack_translation import to_trade_event
@@ -362,7 +362,7 @@ class BackpackOrderBookTracker(OrderBookTracker):
         self._order_books_initialized.set()
 
     async def _init_order_book(self, trading_pair: str) -> None:
-        backoff = Backoff()
+        backoff = new_backoff()
         while True:
             try:
                 book = await self._initial_order_book_for_trading_pair(trading_pair)

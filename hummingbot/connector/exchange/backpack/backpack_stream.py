@@ -12,7 +12,7 @@ from hummingbot.logger import HummingbotLogger
 
 from .api.errors import StreamError
 from .api.streams import subscribe_frame, unsubscribe_frame
-from .backpack_backoff import Backoff
+from .backpack_backoff import new_backoff
 from .backpack_constants import (
     STREAM_CONNECT_TIMEOUT_S,
     STREAM_HEARTBEAT_S,
@@ -62,7 +62,7 @@ class BackpackStream:
         self._handler = handler
         self._logger = logger
         self._sleep = sleep
-        self._backoff = Backoff()
+        self._backoff = new_backoff()
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self.last_message_s = 0.0
         self.connects = 0

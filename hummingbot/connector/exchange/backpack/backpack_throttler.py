@@ -17,7 +17,7 @@ from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBas
 from hummingbot.core.api_throttler.data_types import RateLimit
 
 from .api.errors import NotSent
-from .backpack_backoff import Backoff
+from .backpack_backoff import new_backoff
 
 # The last part of the budget is kept for placing and cancelling orders.
 _SHARE_OF_READS = 0.9
@@ -32,7 +32,7 @@ class Ledger:
         self._times_s: dict[str, deque[float]] = {}
         self.cool_until_s = 0.0
         self.refusals = 0
-        self.backoff = Backoff(clock_s=clock_s)
+        self.backoff = new_backoff(clock_s)
 
     def times_of(self, limit: RateLimit, now_s: float) -> deque[float]:
         """Times of the requests that still count against a limit, oldest first."""
