@@ -20,7 +20,6 @@ from hummingbot.core.data_type.order_book_tracker import (
     OrderBookTrackerMetrics,
 )
 from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
-from hummingbot.core.utils.async_utils import safe_ensure_future
 
 from .api.depth import DepthSequence
 from .api.endpoints import GetDepth
@@ -191,8 +190,15 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
     def on_lost(self) -> None:
         """Without a stream no book is right."""
         self._subscribed.clear()
+        self.stop_loading()
         for feed in self._feeds.values():
             feed.sequence.reset()
+
+    def stop_loading(self) -> None:
+        """Ask for no snapshot any more: there is no stream that could continue it."""
+        for feed in self._feeds.values():
+            if feed.sync_task is not None:
+                feed.sync_task.cancel()
 
     def on_message(self, payload: str) -> None:
         """Bring one message into its book."""
@@ -249,7 +255,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             feed.sync_task.cancel()
         self.resyncs += 1
         feed.loaded.clear()
-        feed.sync_task = safe_ensure_future(self._synchronise(feed))
+        feed.sync_task = asyncio.ensure_future(self._synchronise(feed))
 
     async def _synchronise(self, feed: BookFeed) -> None:
         """Load snapshots until one connects to the diffs that were kept meanwhile."""
@@ -262,6 +268,10 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 # newer.
                 reason = None
             except BackpackError as e:
+                reason = str(e)
+            # The outermost loop: whatever is wrong with one snapshot, the next one may be right.
+            except Exception as e:
+                self.logger().exception("Unexpected error in a snapshot of %s.", feed.trading_pair)
                 reason = str(e)
             else:
                 feed.load(snapshot, kept)
@@ -355,6 +365,11 @@ class BackpackOrderBookTracker(OrderBookTracker):
     @override
     def ready(self) -> bool:
         return bool(super().ready) and self._data_source.in_sync
+
+    @override
+    def stop(self) -> None:
+        super().stop()
+        self._data_source.stop_loading()
 
     @override
     async def _init_order_books(self) -> None:

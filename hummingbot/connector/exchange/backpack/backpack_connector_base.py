@@ -2,6 +2,7 @@
 
 import asyncio
 import statistics
+import time
 from decimal import Decimal
 from typing import override
 
@@ -111,8 +112,10 @@ class BackpackConnectorBase(Reconciliation):
         self._rate_limits_share_pct = rate_limits_share_pct
         self._account: Account | None = None
         self._lent: dict[str, Decimal] = {}
+        self._balances_told_s: dict[str, float] = {}
         self._placing: set[str] = set()
         self._unknown: set[str] = set()
+        self._clock_lock = asyncio.Lock()
         self._is_reconciliation_due = False
         self._background: set[asyncio.Task[None]] = set()
         self._markets_request: asyncio.Task[list[Market]] | None = None
@@ -303,7 +306,9 @@ class BackpackConnectorBase(Reconciliation):
 
     async def ensure_clock(self) -> None:
         """Ask the exchange for its time unless that was done before."""
-        await self._time_synchronizer.update_server_time_if_not_initialized(self._server_time_ms())
+        async with self._clock_lock:
+            if not self._time_synchronizer.is_synchronized:
+                await self._time_synchronizer.ask(self._server_time_ms)
 
     async def _reset_clock(self) -> None:
         """Forget old samples, which would dilute the new one, and ask again."""
@@ -312,9 +317,11 @@ class BackpackConnectorBase(Reconciliation):
 
     @override
     async def _update_time_synchronizer(self, pass_on_non_cancelled_error: bool = False) -> None:
-        await self._time_synchronizer.update_server_time_offset_with_time_provider(
-            self._server_time_ms()
-        )
+        # The base logs a traceback for every time the network is down.
+        try:
+            await self._time_synchronizer.ask(self._server_time_ms)
+        except BackpackError as e:
+            self.logger().warning(f"The exchange's time could not be asked; the last stays: {e}")
 
     @override
     def _is_request_exception_related_to_time_synchronizer(
@@ -447,7 +454,16 @@ class BackpackConnectorBase(Reconciliation):
     # === balances
 
     @override
+    async def _update_all_balances(self) -> None:
+        # One line, where the base logs a traceback for every time the network is down.
+        try:
+            await self._update_balances()
+        except BackpackError as e:
+            self.logger().warning(f"Balances could not be asked; the last ones stay: {e}")
+
+    @override
     async def _update_balances(self) -> None:
+        asked_s = time.monotonic()
         capital, _ = await asyncio.gather(self.rest.send(GetCapital()), self._update_lent())
         held = {asset: funds for asset, funds in capital.items() if asset not in PSEUDO_ASSETS}
         available = {asset: funds.available for asset, funds in held.items()}
@@ -459,6 +475,11 @@ class BackpackConnectorBase(Reconciliation):
             # Hummingbot never gets ready with an account that lists no asset at all.
             total = {pair.split("-")[1]: Decimal(0) for pair in self._trading_pairs}
             available = dict(total)
+        for asset, told_s in self._balances_told_s.items():
+            if told_s > asked_s:
+                # An event came meanwhile, and the reply may be older than that.
+                available[asset] = self._account_available_balances[asset]
+                total[asset] = self._account_balances[asset]
         _replace(self._account_available_balances, available)
         _replace(self._account_balances, total)
 
@@ -474,6 +495,7 @@ class BackpackConnectorBase(Reconciliation):
     def _on_balance_event(self, event: BalanceUpdate) -> None:
         if event.asset in PSEUDO_ASSETS:
             return
+        self._balances_told_s[event.asset] = time.monotonic()
         lent = self._lent.get(event.asset, Decimal(0))
         self._account_available_balances[event.asset] = event.available + lent
         self._account_balances[event.asset] = event.available + event.locked + lent

@@ -24,7 +24,7 @@ from .api.models import (
 )
 from .api.streams import BalanceUpdate, OrderFilled
 from .api.streams import OrderUpdate as OrderEvent
-from .backpack_constants import HISTORY_PAGE
+from .backpack_constants import HISTORY_PAGE, UNKNOWN_ORDER_PATIENCE_S
 from .backpack_order_lifecycle import OrderLifecycle
 from .backpack_translation import (
     OrderReport,
@@ -132,8 +132,18 @@ class Reconciliation(OrderLifecycle):
             if report is not None:
                 await self._apply_report(order, report, fills_loaded=True)
         for order in absent:
-            if order.is_open:
+            if order.is_open and self._may_conclude_from_absence(order):
                 await self._order_tracker.process_order_not_found(order.client_order_id)
+
+    def _may_conclude_from_absence(self, order: InFlightOrder) -> bool:
+        """Whether absence from open orders and history says something of an order.
+
+        Not as long as a request that places it could still be accepted.
+        """
+        if order.exchange_order_id is not None:
+            return True
+        age_s = self.current_timestamp - order.creation_timestamp
+        return bool(age_s > UNKNOWN_ORDER_PATIENCE_S)
 
     def _match_open(self, orders: list[InFlightOrder], rows: list[Order]) -> dict[str, OrderReport]:
         tracked = {order.client_order_id: order for order in orders}

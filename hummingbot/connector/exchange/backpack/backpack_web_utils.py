@@ -98,6 +98,20 @@ class CachedTimeSynchronizer(TimeSynchronizer):
         """How far this computer's clock is behind the exchange's (negative: ahead), in ms."""
         return (self.time() - self._time()) * 1e3
 
+    async def ask(self, server_time_ms: Callable[[], Awaitable[float]]) -> None:
+        """Take one sample of the exchange's time.
+
+        Args:
+            server_time_ms: asks the exchange, ms since the epoch.
+
+        Raises:
+            BackpackError: it did not answer; the samples stay as they are.
+        """
+        before_ms = self._current_seconds_counter() * 1e3
+        exchange_ms = await server_time_ms()
+        after_ms = self._current_seconds_counter() * 1e3
+        self.add_time_offset_ms_sample(exchange_ms - (before_ms + after_ms) / 2)
+
     @override
     def add_time_offset_ms_sample(self, offset: float) -> None:
         super().add_time_offset_ms_sample(offset)

@@ -366,3 +366,33 @@ async def test_closing_frame_is_followed_by_a_new_connection(trader, exchange, e
     await eventually(lambda: connects(trader) == (2, 2))
     await trader.ready()
     assert is_right(trader, exchange)
+import timeit,dataclasses,copy,sys
+sys.path.insert(0,'/tmp/x')
+from decimal import Decimal as D
+import importlib.util
+from dataclasses import dataclass
+@dataclass(slots=True,kw_only=True)
+class R:
+    a:int;b:int;c:int;d:int;e:int;f:int;g:int;h:int;i:int;j:int;k:int;l:int;m:int;n:int;o:int;p:int;q:int;r:int;s:int
+r=R(**{k:1 for k in 'abcdefghijklmnopqrs'})
+for n,f in dict(rep=lambda:dataclasses.replace(r),cp=lambda:copy.copy(r)).items():
+    print(n,min(timeit.repeat(f,number=20000,repeat=3))/20000*1e6)
+d=D('98.97')
+print(min(timeit.repeat(lambda:hash(d),number=100000,repeat=3))/1e5*1e6)
+x=D('3.45')
+print(min(timeit.repeat(lambda:d*x,number=100000,repeat=3))/1e5*1e6)
+
+
+async def test_snapshot_of_a_lost_connection_does_not_make_the_next_one_ready(
+    trader, exchange, eventually
+):
+    """It arrived between two connections, so the book is old when the second one stands."""
+    with exchange.faults.delay_replies(0.3, DEPTH) as late:
+        exchange.faults.drop_websockets()
+        await late.wait_hit()
+        with exchange.faults.refuse_websockets():
+            exchange.faults.drop_websockets()
+            await asyncio.sleep(0.4)  # the reply comes into the outage
+            set_level(exchange, "Bid", "99.70", "5")
+        await eventually(lambda: trader.connector.ready)
+        assert is_right(trader, exchange)
