@@ -365,7 +365,8 @@ class OrderLifecycle(ExchangePyBase):
     ) -> list[LimitOrder | MarketOrder]:
         """Place orders with as few requests as possible; each comes back with its id."""
         named = [self._with_new_id(order) for order in orders_to_create]
-        self._spawn(self._create_batch(named))
+        # Not with the tasks that end with the network: what was sent must be brought to its end.
+        safe_ensure_future(self._create_batch(named))
         return named
 
     def _with_new_id(self, order: LimitOrder | MarketOrder) -> LimitOrder | MarketOrder:
@@ -401,7 +402,12 @@ class OrderLifecycle(ExchangePyBase):
     async def _create_batch(self, orders: list[LimitOrder | MarketOrder]) -> None:
         tracked = [t for order in orders if (t := self._track_batched(order)) is not None]
         for chunk in batched(tracked, MAX_BATCH_ORDERS):
-            await self._submit_batch(list(chunk))
+            names = {order.client_order_id for order in chunk}
+            self._placing |= names
+            try:
+                await self._submit_batch(list(chunk))
+            finally:
+                self._placing -= names
 
     def _track_batched(self, order: LimitOrder | MarketOrder) -> InFlightOrder | None:
         """Start tracking one order of a batch; an impossible one fails at once."""
@@ -433,7 +439,6 @@ class OrderLifecycle(ExchangePyBase):
         return self._order_tracker.fetch_tracked_order(order_id)
 
     async def _submit_batch(self, orders: list[InFlightOrder]) -> None:
-        self._placing.update(order.client_order_id for order in orders)
         requests = [await self._request_of(order) for order in orders]
         try:
             results = await self.rest.send(ExecuteOrders(orders=tuple(requests)))

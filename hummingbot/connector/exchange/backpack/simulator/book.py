@@ -158,8 +158,3 @@ class Book:
     def against(self, side: Side) -> BookSide:
         """Orders that one on `side` trades with."""
         return self.asks if side is Side.BID else self.bids
-
-    def mid_price(self) -> Decimal | None:
-        """Mean of the best bid and ask, ``None`` while a side is empty."""
-        bid, ask = self.bids.best(), self.asks.best()
-        return None if bid is None or ask is None else (bid[0] + ask[0]) / 2

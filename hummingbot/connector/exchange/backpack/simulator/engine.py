@@ -91,8 +91,8 @@ class Engine:
     ) -> None:
         """Create an account with free `balances` (asset to quantity).
 
-        An `unlimited` one provides liquidity: it is never short of funds, has no private events
-        and no history.
+        An `unlimited` one provides liquidity: it is never short of funds, is not bound by the
+        price bands, and has no private events and no history.
 
         Raises:
             ValueError: the id is taken, or a number makes no sense.
@@ -159,7 +159,8 @@ class Engine:
         venue, intent = self._read(order)
         if intent.client_id is not None and account.by_client_id(intent.client_id) is not None:
             raise invalid_order(f"Order with client ID already exists: {intent.client_id}")
-        venue.admit(intent)
+        # The rest of the world makes the market that the bands are measured from.
+        venue.admit(intent, within_bands=not account.unlimited)
         filters = venue.market.filters
         bound = worst_price(venue.book, intent, filters.price)
         plan = plan_matches(venue.book, intent, account_id, bound, filters.quantity.step_size)

@@ -265,7 +265,7 @@ class SyntheticMarket:
         try:
             return self._engine.place(account_id, order).order_id
         except Refusal:
-            # A user's order may have moved the bands: this quote has to wait.
+            # The state of the book, or a user's order at the edge of the prices: it has to wait.
             return None
 
     def _random_notional(self, median: float) -> float:

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from ..api.models import Market, OrderBookState, OrderType
+from ..api.models import Market, OrderBookState, OrderType, PriceBand
 from .book import Book
 from .events import Refusal, TradeEvent
 from .rules import Intent, MarketRules, invalid_order
@@ -35,8 +35,8 @@ class Venue:
         """Change what the market accepts; resting orders stay."""
         self.market = msgspec.structs.replace(self.market, order_book_state=state)
 
-    def admit(self, intent: Intent) -> None:
-        """Check `intent` against the state of the book and the price bands.
+    def admit(self, intent: Intent, *, within_bands: bool) -> None:
+        """Check `intent` against the state of the book and, if `within_bands`, the price bands.
 
         Raises:
             Refusal: the texts for states and bands are not recorded and are our own; a refusal was
@@ -47,7 +47,8 @@ class Venue:
             return
         if intent.post_only and self.book.against(intent.side).crosses(intent.price):
             raise invalid_order("Order would immediately match and take")
-        self._check_bands(intent.price)
+        if within_bands:
+            self._check_bands(intent.price)
 
     def _check_state(self, intent: Intent) -> None:
         match self.market.order_book_state:
@@ -65,23 +66,35 @@ class Venue:
     def _check_bands(self, price: Decimal) -> None:
         """Refuse a price far from the market, in both directions as recorded on USDT_USDC.
 
-        The mark price of a spot market is not published; the mid price stands for it, and the last
-        trade where a side is empty. A market without either has no bands yet.
+        A market in which nothing traded and nobody quotes has no bands yet.
         """
         filters = self.market.filters.price
-        last, mark = self.last_price, self.book.mid_price() or self.last_price
+        last, low, high = self.last_price, filters.min_multiplier, filters.max_multiplier
         if last is not None and (
-            (filters.min_multiplier is not None and price < last * filters.min_multiplier)
-            or (filters.max_multiplier is not None and price > last * filters.max_multiplier)
+            (low is not None and price < last * low) or (high is not None and price > last * high)
         ):
             raise out_of_bounds()
         band = filters.mean_mark_price_band
+        mark = None if band is None else self._mark_price(band)
         if (
             band is not None
             and mark is not None
             and not mark * band.min_multiplier <= price <= mark * band.max_multiplier
         ):
             raise out_of_bounds()
+
+    def _mark_price(self, band: PriceBand) -> Decimal | None:
+        """What stands for the mark price of a spot market, which is not published.
+
+        The mid price; but where the touch is wider than the band itself, as in a market with a few
+        far orders, its middle says nothing, and the last trade is taken.
+        """
+        bid, ask = self.book.bids.best(), self.book.asks.best()
+        if bid is None or ask is None:
+            return self.last_price
+        mid = (bid[0] + ask[0]) / 2
+        width = mid * (band.max_multiplier - band.min_multiplier)
+        return mid if ask[0] - bid[0] <= width else self.last_price
 
 
 def out_of_bounds() -> Refusal:

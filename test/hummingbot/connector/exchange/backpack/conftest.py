@@ -216,9 +216,9 @@ async def start_trader(monkeypatch):
 
     async with AsyncExitStack() as stack:
 
-        async def start(local, *, ready=True, restored=None, **settings):
+        async def start(local, *, ready=True, restored=None, ws_url="", **settings):
             monkeypatch.setenv("BACKPACK_REST_URL", local.rest_url)
-            monkeypatch.setenv("BACKPACK_WS_URL", local.ws_url)
+            monkeypatch.setenv("BACKPACK_WS_URL", ws_url or local.ws_url)
             settings.setdefault("trading_pairs", ["SOL-USDC"])
             settings.setdefault("backpack_api_key", local.api_key)
             settings.setdefault("backpack_api_secret", local.api_secret)
@@ -254,9 +254,11 @@ def quick_reconnects(monkeypatch):
 def little_patience(monkeypatch):
     """Look for an order of unknown fate for a second and not for ten."""
     from hummingbot.connector.exchange.backpack import backpack_order_lifecycle as lifecycle
+    from hummingbot.connector.exchange.backpack import backpack_reconciliation as reconciliation
 
     monkeypatch.setattr(lifecycle, "UNKNOWN_ORDER_PATIENCE_S", 1.0)
     monkeypatch.setattr(lifecycle, "UNKNOWN_ORDER_RETRY_S", (0.05, 0.1, 0.2))
+    monkeypatch.setattr(reconciliation, "UNKNOWN_ORDER_PATIENCE_S", 1.0)
 
 
 @pytest.fixture

@@ -213,7 +213,7 @@ async def test_restart_does_not_take_an_equal_order_of_another_bot_for_its_own(
 
 
 async def test_restart_gives_an_order_up_that_never_arrived(
-    exchange, trader, start_trader, agree, monkeypatch
+    exchange, trader, start_trader, little_patience, monkeypatch
 ):
     """Neither open nor in the history, poll after poll: it has failed, and is told so once."""
     order_id, states = await saved_before_the_reply(

@@ -116,6 +116,23 @@ def test_endpoint_counts_in_the_budget_of_its_kind(requests):
     assert {r.name for r in requests.values() if r.bucket is Bucket.HISTORY} == HISTORY
 
 
+def test_endpoint_limits_are_those_of_the_facts():
+    """Fifty orders a batch, a client id of 32 bits, a thousand rows a page."""
+    assert endpoints.MAX_BATCH_ORDERS == 50
+    assert endpoints.MAX_CLIENT_ID == 4_294_967_295
+    assert endpoints.MAX_PAGE == 1000
+    assert endpoints.DEPTH_LIMITS == (5, 10, 20, 50, 100, 500, 1000)
+
+
+def test_endpoint_once_made_cannot_be_changed(requests):
+    """What was signed is what is sent; and every parameter is given by its name."""
+    for request in requests.values():
+        assert request.__struct_config__.frozen
+        assert hash(request) == hash(msgspec.structs.replace(request))
+    with pytest.raises(TypeError):
+        endpoints.GetMarket("ABC_USDC")
+
+
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.__name__)
 def test_endpoint_exists_in_the_vendors_description(vendor, endpoint):
     """Path, method and instruction are the vendor's."""

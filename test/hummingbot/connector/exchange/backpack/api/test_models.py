@@ -333,6 +333,21 @@ def test_unknown_keys_are_ignored_at_every_level(rest_payloads, requests, as_sen
             )
 
 
+def test_models_cannot_be_changed(decoded):
+    """A reply is what the exchange said, for everyone who gets to see it."""
+
+    def below(kind):
+        for child in kind.__subclasses__():
+            yield child
+            yield from below(child)
+
+    order = decoded("GetOrder")
+    with pytest.raises(AttributeError, match="immutable"):
+        order.status = models.OrderStatus.FILLED
+    kinds = {models.DepthLevel, *below(models.Model)}
+    assert all(kind.__struct_config__.frozen for kind in kinds)
+
+
 def test_order_type_is_read_in_both_spellings_and_no_third(decoded):
     """REST says Limit, streams say LIMIT."""
     assert models.OrderType("LIMIT") is models.OrderType("Limit") is models.OrderType.LIMIT

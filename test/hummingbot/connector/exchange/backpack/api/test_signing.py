@@ -261,6 +261,17 @@ def test_verify_refuses_the_signature_of_another_key(signer, key_pair, other_key
     assert not verify(key_pair[0], signature, "text ")
 
 
+@pytest.mark.parametrize("stray", ["!", " ", "\n", "-"])
+def test_verify_of_a_signature_with_stray_characters_is_a_value_error(signer, key_pair, stray):
+    """A signature that does not decode has an answer of its own, whatever it would be without."""
+    signature = signer.sign("text")
+    for spoiled in (stray + signature, signature[:9] + stray + signature[9:]):
+        with pytest.raises(ValueError, match=r"."):
+            verify(key_pair[0], spoiled, "text")
+    with pytest.raises(ValueError, match=r"."):
+        verify(stray + key_pair[0], signature, "text")
+
+
 @pytest.mark.parametrize(
     ("api_key", "signature"),
     [

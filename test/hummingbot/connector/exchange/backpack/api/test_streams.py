@@ -228,7 +228,27 @@ def test_balance_update_is_absolute(event):
     """Available, locked and staked in units of the asset."""
     balance = event("balanceUpdate")
     assert (balance.asset, balance.available) == ("ABC", Decimal("12.5"))
-    assert (balance.locked, balance.staked) == (40, 0)
+    assert (balance.locked, balance.staked) == (40, Decimal("1.5"))
+
+
+def test_balance_update_without_a_staked_part_has_none_staked(frames, as_sent):
+    """The stream is undocumented, so what is not needed may be missing."""
+    frame = copy.deepcopy(frames["balanceUpdate"])
+    del frame["data"]["S"], frame["data"]["T"]
+    balance = streams.parse_frame(as_sent(frame), PRIVATE)
+    assert (balance.available, balance.staked) == (Decimal("12.5"), 0)
+
+
+def test_events_cannot_be_changed(event):
+    """An event is what the exchange said, for everyone who gets to see it."""
+    for name in ("depth", "orderFill", "balanceUpdate"):
+        with pytest.raises(AttributeError, match="immutable"):
+            event(name).event_time_us = 0
+    kinds = (*streams.PRIVATE_EVENTS.__args__, *streams.PUBLIC_EVENTS.__args__)
+    assert all(
+        getattr(kind, "__origin__", kind).__struct_config__.frozen
+        for kind in (streams.Frame, streams.StreamFault, *kinds)
+    )
 
 
 @pytest.mark.parametrize("status", ["Rejected", "Canceled", "", None, 7])
@@ -305,6 +325,13 @@ def test_frame_that_is_no_event_is_a_decode_error(payload):
     with pytest.raises(DecodeError) as caught:
         streams.parse_frame(payload, PUBLIC)
     assert isinstance(caught.value.payload, bytes)
+    assert caught.value.what == "stream frame"
+
+
+def test_frame_with_neither_event_nor_error_says_so():
+    """Such as an acknowledgement, which the exchange does not send."""
+    with pytest.raises(DecodeError, match=r"\(neither data nor error\)"):
+        streams.parse_frame(b'{"id":1,"result":null}', PUBLIC)
 
 
 def test_frame_of_the_other_connection_is_a_decode_error(frames, as_sent):

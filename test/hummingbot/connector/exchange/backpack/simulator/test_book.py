@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hummingbot.connector.exchange.backpack.api.models import OrderType, Side, Symbol
-from hummingbot.connector.exchange.backpack.simulator.book import Book, BookSide
+from hummingbot.connector.exchange.backpack.simulator.book import BookSide
 from hummingbot.connector.exchange.backpack.simulator.events import OrderRecord
 
 
@@ -135,13 +135,12 @@ def test_crosses_tells_whether_the_other_side_would_trade(side, price, crosses):
     assert resting.crosses(Decimal(price)) is crosses
 
 
-def test_mid_price_needs_both_sides():
-    book = Book(last_update_id=0)
-    assert book.mid_price() is None
-    book.bids.add(order(1, "99", 1))
-    assert book.mid_price() is None
-    book.asks.add(order(2, "100", 1, Side.ASK))
-    assert book.mid_price() == Decimal("99.5")
+def test_market_order_cannot_rest():
+    nameless = order(1, "100", 1)
+    nameless.price = None
+
+    with pytest.raises(ValueError, match="no price"):
+        BookSide(Side.BID).add(nameless)
 
 
 @given(

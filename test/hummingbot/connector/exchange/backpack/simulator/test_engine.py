@@ -697,6 +697,25 @@ def test_mark_band_falls_back_to_the_last_price(floor):
     assert floor.limit("alice", ASK, "103", "1").status is OrderStatus.NEW
 
 
+def test_middle_of_a_touch_wider_than_the_band_is_no_mark_price(floor):
+    floor.limit("alice", BID, "90", "1")
+    floor.limit("alice", ASK, "110", "1")
+
+    assert floor.limit("bob", BID, "90", "1").status is OrderStatus.NEW
+    assert floor.limit("bob", ASK, "110", "1").status is OrderStatus.NEW
+
+
+def test_liquidity_makes_the_market_and_is_not_bound_by_it(floor):
+    floor.engine.open_account(
+        "house", {}, maker_fee_bps=Decimal(0), taker_fee_bps=Decimal(0), unlimited=True
+    )
+    floor.limit("alice", BID, "99", "1")
+    floor.limit("alice", ASK, "101", "1")
+
+    assert floor.refused(floor.limit, "bob", BID, "50", "1") == OUT_OF_BAND
+    assert floor.limit("house", BID, "50", "1").status is OrderStatus.NEW
+
+
 def test_band_around_the_last_price(floor):
     """BP_USDC has no mark band, so only 0.25 and 2 times the last price bound it."""
     symbol = Symbol("BP_USDC")

@@ -288,6 +288,23 @@ def test_recording_of_tickers_alone_is_enough(tmp_path):
     assert player.book() == ([(Decimal("98.95"), 2)], [(99, 8), (Decimal("100.20"), 1)])
 
 
+def test_recording_of_depth_alone_is_enough(tmp_path):
+    player = Player(write(tmp_path / "depth.jsonl", OURS[1:3]))
+
+    assert player.book() == ([], []), "nothing is known before the first frame"
+    player.steps(2)
+    assert player.book() == ([(Decimal("98.90"), 7)], [(100, 2)])
+    assert [event.last_update_id for event in player.of(DepthEvent)] == [101, 102]
+
+
+def test_recording_of_trades_alone_is_enough(tmp_path):
+    player = Player(write(tmp_path / "trades.jsonl", [OURS[8]]))
+    player.steps(2)
+
+    assert [t.price for t in player.of(TradeEvent)] == [99, 99]
+    assert player.book() == ([], [])
+
+
 @needs_recording
 def test_recorded_stream_comes_out_as_it_was_recorded():
     """Every depth frame with its ids, levels and padding, and the touch of every book ticker."""

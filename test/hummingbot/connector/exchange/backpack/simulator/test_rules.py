@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,6 +135,18 @@ def test_wrong_order_is_refused_in_the_words_of_the_exchange(order, refusal):
 
     assert (refused.value.code, refused.value.message) == refusal
     assert refused.value.status == 400
+
+
+def test_most_of_a_market_that_has_a_most():
+    """No recorded market has one, but the interface description does."""
+    sol = MARKETS["SOL_USDC"]
+    quantity = msgspec.structs.replace(sol.filters.quantity, max_quantity=Decimal(10))
+    filters = msgspec.structs.replace(sol.filters, quantity=quantity)
+    rules = MarketRules(msgspec.structs.replace(sol, filters=filters))
+
+    assert rules.read(limit(quantity="10")).quantity == 10
+    with pytest.raises(Refusal, match=QUANTITY_HIGH[1]):
+        rules.read(limit(quantity="10.01"))
 
 
 def test_numbers_get_the_padding_of_the_market():

@@ -28,6 +28,7 @@ from hummingbot.connector.exchange.backpack.api.models import (
     TimeInForce,
 )
 from hummingbot.connector.exchange.backpack.api.replies import parse_reply
+from hummingbot.connector.exchange.backpack.simulator.local import LiquidityKind
 
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
@@ -572,3 +573,104 @@ async def test_the_broker_id_is_signed_but_means_nothing(client, order):
     )
 
     assert answer.status == 200
+
+
+async def test_a_bug_in_one_operation_is_an_error_and_not_the_end(client, exchange, monkeypatch):
+    def broken(account_id):
+        msg = "a bug"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(exchange.engine, "balances", broken)
+    answer = await client.call(GetCapital())
+
+    assert error_of(answer) == (500, "SERVER_ERROR", "Internal server error")
+    assert (await client.call(GetOpenOrders())).status == 200
+
+
+async def test_the_collateral_counts_what_traded(client, other):
+    class Get(GetCapital, frozen=True, kw_only=True):
+        path = "/api/v1/capital/collateral"
+        instruction = "collateralQuery"
+
+    await other.place("Ask", "100.00", "1")
+    await client.place("Bid", "100.00", "1")
+
+    rows = {row["symbol"]: row for row in (await client.call(Get())).json["collateral"]}
+
+    assert rows["SOL"]["assetMarkPrice"] == "100"
+    assert rows["SOL"]["totalQuantity"] == "1000.999"
+
+
+async def test_there_is_no_position_in_a_spot_market(client):
+    class Position(GetCapital, frozen=True, kw_only=True):
+        path = "/api/v1/position"
+        instruction = "positionQuery"
+        symbol: str = "SOL_USDC"
+
+    assert error_of(await client.call(Position())) == (404, "RESOURCE_NOT_FOUND", "Not Found")
+
+
+async def test_open_orders_of_other_markets_types_are_none(client):
+    await client.place("Bid", "99.00", "1")
+
+    assert (await client.call(GetOpenOrders(market_type="PERP"))).json == []
+    assert len((await client.call(GetOpenOrders(market_type="SPOT"))).json) == 1
+    assert (await client.call(GetOrderHistory(market_type=("PERP",)))).json == []
+
+
+async def test_cancelling_all_knows_two_kinds_of_orders(client):
+    answer = await client.call(CancelOrders(symbol="SOL_USDC", order_type="Limit"))
+
+    assert (answer.status, answer.content_type) == (400, TEXT)
+    assert 'failed to parse "CancelOrderType"' in answer.text
+
+
+async def test_klines_need_an_interval(client):
+    answer = await client.get("/api/v1/klines", symbol="SOL_USDC", startTime=1)
+
+    assert (answer.status, answer.content_type) == (400, TEXT)
+
+
+async def test_a_recorded_stream_is_replayed(
+    open_exchange, client_of, open_stream, tmp_path, eventually
+):
+    def frame(update_id, price, quantity):
+        data = {
+            "E": 1_788_367_430_247_494 + update_id * 1000,
+            "T": 1_788_367_430_246_081 + update_id * 1000,
+            "U": update_id,
+            "a": [[price, quantity]],
+            "b": [["98.00", "1.00"]] if update_id == 1 else [],
+            "e": "depth",
+            "s": "SOL_USDC",
+            "u": update_id,
+        }
+        return json.dumps({"data": data, "stream": "depth.SOL_USDC"})
+
+    recording = tmp_path / "stream.jsonl"
+    recording.write_text("\n".join(frame(n, "99.00", f"{n}.00") for n in range(1, 9)))
+    exchange = await open_exchange(
+        liquidity=LiquidityKind.REPLAY, replay_file=recording, markets=("SOL_USDC",)
+    )
+
+    await eventually(lambda: exchange.engine.depth("SOL_USDC", 5)[1] == [(99, 8)])
+    depth = (await client_of(exchange).get("/api/v1/depth", symbol="SOL_USDC", limit=5)).json
+    assert depth["bids"] == [["98", "1"]]
+
+
+async def test_liquidity_that_fails_leaves_the_exchange_open(
+    open_exchange, client_of, monkeypatch, eventually
+):
+    exchange = await open_exchange(liquidity=LiquidityKind.SYNTHETIC, frames_per_second=100)
+    steps = []
+
+    def broken():
+        steps.append(1)
+        msg = "a bug"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(exchange._server._liquidity, "step", broken)
+    await eventually(lambda: steps)
+
+    assert (await client_of(exchange).get("/api/v1/ping")).text == "pong"
+    assert len(steps) == 1

@@ -10,6 +10,7 @@ from hummingbot.connector.exchange.backpack.api.models import (
     MarketType,
     OrderBookState,
     OrderType,
+    SelfTradePrevention,
     Side,
     Symbol,
     TimeInForce,
@@ -188,19 +189,24 @@ def test_simple_market_maker_is_filled_within_two_minutes(seed, spread):
     assert world.engine.fills("user")[1] >= 1
 
 
-def stand_in_the_way(world, quantity):
-    """A bid of a user 0.4 % above the market, so that no ask can come down to its place."""
+def stand_in_the_way(world, side, quantity):
+    """A user's quote 0.4 % beyond the market, so that nobody's on the other side fits there."""
     world.open_user()
-    _, asks, _ = world.engine.depth(SOL, 1000)
-    price = (asks[0][0] * Decimal("1.004")).quantize(Decimal("0.01"))
-    taken = sum(quantity for level, quantity in asks if level <= price)
-    world.order(Side.BID, price, taken, time_in_force=TimeInForce.IOC)
-    return world.order(Side.BID, price, quantity, post_only=True)
+    bids, asks, _ = world.engine.depth(SOL, 1000)
+    if side is Side.BID:
+        price = (asks[0][0] * Decimal("1.004")).quantize(Decimal("0.01"))
+        taken = sum(each for level, each in asks if level <= price)
+    else:
+        price = (bids[-1][0] * Decimal("0.996")).quantize(Decimal("0.01"))
+        taken = sum(each for level, each in bids if level >= price)
+    world.order(side, price, taken, time_in_force=TimeInForce.IOC)
+    return world.order(side, price, quantity, post_only=True)
 
 
-def test_quote_of_a_user_far_beyond_the_fair_price_is_taken_soon():
+@pytest.mark.parametrize("side", Side)
+def test_quote_of_a_user_far_beyond_the_fair_price_is_taken_soon(side):
     world = World([SOL])
-    mine = stand_in_the_way(world, "150")
+    mine = stand_in_the_way(world, side, "150")
 
     world.run(12)
 
@@ -208,17 +214,57 @@ def test_quote_of_a_user_far_beyond_the_fair_price_is_taken_soon():
     assert done.executed_quantity == 150
 
 
-def test_makers_quote_around_a_user_in_the_way_where_nobody_takes():
+@pytest.mark.parametrize("side", Side)
+def test_makers_quote_around_a_user_in_the_way_where_nobody_takes(side):
     world = World([SOL])
-    mine = stand_in_the_way(world, "150")
+    mine = stand_in_the_way(world, side, "150")
     world.engine.set_order_book_state(SOL, OrderBookState.POST_ONLY)
 
     world.run(10)
 
     bids, asks, _ = world.engine.depth(SOL, 1000)
-    assert bids[-1] == (mine.price, 150)
-    assert asks[0][0] == mine.price + Decimal("0.01")
+    touch = [bids[-1], asks[0]] if side is Side.BID else [asks[0], bids[-1]]
+    assert touch[0] == (mine.price, 150)
+    assert abs(touch[1][0] - mine.price) == Decimal("0.01")
+    assert len(bids) >= 5
     assert len(asks) >= 5
+
+
+def test_makers_return_after_users_moved_the_price_out_of_the_bands():
+    """Two trades of users with each other, 2.5 % up each time, and nobody else's asks left."""
+    world = World([SOL])
+    world.open_user()
+    _, asks, _ = world.engine.depth(SOL, 1000)
+    price = asks[0][0]
+    for _ in range(2):
+        price = (price * Decimal("1.025")).quantize(Decimal("0.01"))
+        _, asks, _ = world.engine.depth(SOL, 1000)
+        everything = sum(quantity for _, quantity in asks) + 1
+        world.order(Side.BID, price, everything)
+        world.order(Side.ASK, price, "1", self_trade_prevention=SelfTradePrevention.ALLOW)
+    assert world.engine.last_price(SOL) == price
+
+    world.engine.cancel_all("user", SOL)
+    world.run(20)
+
+    bids, asks, _ = world.engine.depth(SOL, 1000)
+    fair = world.liquidity.markets[0].fair.price
+    assert len(asks) >= 5
+    assert abs(float(bids[-1][0] + asks[0][0]) / 2 / fair - 1) < 0.002
+
+
+def test_start_waits_for_a_market_that_is_not_open():
+    engine = Engine(known_markets(), clock_us=lambda: 0)
+    engine.set_order_book_state(SOL, OrderBookState.CANCEL_ONLY)
+    liquidity = SyntheticLiquidity(engine, [SOL], seed=7)
+    liquidity.start()
+    assert engine.best(SOL) == (None, None)
+
+    engine.set_order_book_state(SOL, OrderBookState.OPEN)
+    for _ in range(100):
+        liquidity.step()
+
+    assert None not in engine.best(SOL)
 
 
 def test_makers_move_their_quotes_before_they_are_run_over():
