@@ -10,7 +10,8 @@ Run it with ``hbot create simple_pmm``, then ``hbot start``; in the client, ``cr
 
 import logging
 import os
-from decimal import Decimal
+from collections.abc import Iterator
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Literal, override
 
 from pydantic import Field, field_validator
@@ -94,6 +95,8 @@ class SimplePMM(StrategyV2Base):
         self._told: str | None = None
         self._fills = 0
         self._bought = self._sold = self._volume = Decimal(0)
+        self._proceeds = Decimal(0)  # of sales less the cost of purchases, in the quote asset
+        self._fees: dict[str, Decimal] = {}  # by asset
 
     @override
     def on_tick(self) -> None:
@@ -120,8 +123,12 @@ class SimplePMM(StrategyV2Base):
         self._volume += quote_amount
         if event.trade_type is TradeType.BUY:
             self._bought += event.amount
+            self._proceeds -= quote_amount
         else:
             self._sold += event.amount
+            self._proceeds += quote_amount
+        for asset, fee in _fees_of(event):
+            self._fees[asset] = self._fees.get(asset, Decimal(0)) + fee
         self.log_with_clock(
             logging.INFO,
             f"{event.trade_type.name} {event.amount.normalize():f} {event.trading_pair} at "
@@ -139,15 +146,47 @@ class SimplePMM(StrategyV2Base):
         lines = [
             super().format_status(),
             "",
-            f"  {self.config.price_type.capitalize()} price: {_number(price)}",
+            f"  {self.config.price_type.capitalize()} price: {_number(price)} {quote}",
+            f"  Quotes: {self._quotes_in_words()}",
             f"  Spreads: {self.config.bid_spread:.4%} below, {self.config.ask_spread:.4%} above",
             f"  Next refresh in: {wait_s} s",
             f"  Fills: {self._fills}, volume {_number(self._volume)} {quote}",
-            f"  Bought {_number(self._bought)} {base}, sold {_number(self._sold)} {base}",
+            f"  Bought and sold: {_number(self._bought)} {base}, {_number(self._sold)} {base}",
+            f"  Profit and loss: {self._profit_in_words(price)}",
         ]
         if self._told:
             lines.append(f"  Not quoting fully: {self._told}")
+        # What a connector says of its connection, where it says something (ours does).
+        health = getattr(self._connector, "health", None)
+        if health is not None:
+            lines.append(f"  Connection: {health}")
         return "\n".join(lines)
+
+    def _quotes_in_words(self) -> str:
+        orders = [order for _, order in self.order_tracker.tracked_limit_orders]
+        return (
+            ", ".join(
+                f"{'bid' if order.is_buy else 'ask'} {_number(order.quantity)} at "
+                f"{_number(order.price)}"
+                for order in sorted(orders, key=lambda order: not order.is_buy)
+            )
+            or "none at this moment"
+        )
+
+    def _profit_in_words(self, price: Decimal) -> str:
+        """What trading has brought, what was bought or sold being valued at the price of now."""
+        base, quote = self.config.trading_pair.split("-")
+        fees = self._fees.get(quote, Decimal(0))
+        if base_fees := self._fees.get(base):
+            fees += base_fees * price
+        inventory = (self._bought - self._sold) * price if self._fills else Decimal(0)
+        profit = _number(round(self._proceeds + inventory - fees, 6))
+        others = "".join(
+            f" and {_number(fee)} {asset}"
+            for asset, fee in self._fees.items()
+            if asset not in {base, quote}
+        )
+        return f"{profit} {quote} after fees of {_number(round(fees, 6))} {quote}{others}"
 
     def _reference_price(self) -> Decimal:
         kind = PriceType.MidPrice if self.config.price_type == "mid" else PriceType.LastTrade
@@ -164,8 +203,11 @@ class SimplePMM(StrategyV2Base):
         tick = self._connector.get_order_price_quantum(pair, price)
         post_only_if_possible = self._connector.get_maker_order_type()
         # A post-only order that would trade is refused, so a quote stays on its side of the book.
-        bid = min(price * (1 - self.config.bid_spread), best_ask - tick)
-        ask = max(price * (1 + self.config.ask_spread), best_bid + tick)
+        # Rounded here: away from the price, and so that the status shows what is in the market.
+        bid = min(_round(price * (1 - self.config.bid_spread), tick, ROUND_FLOOR), best_ask - tick)
+        ask = max(
+            _round(price * (1 + self.config.ask_spread), tick, ROUND_CEILING), best_bid + tick
+        )
         return [
             OrderCandidate(
                 trading_pair=pair,
@@ -207,6 +249,20 @@ class SimplePMM(StrategyV2Base):
         if reason and reason != self._told:
             self.log_with_clock(logging.WARNING, f"Not quoting fully: {reason}")
         self._told = reason
+
+
+def _fees_of(event: OrderFilledEvent) -> Iterator[tuple[str, Decimal]]:
+    """Asset and amount of each part of a fill's fee."""
+    fee = event.trade_fee
+    for part in fee.flat_fees:
+        yield part.token, part.amount
+    if fee.percent:
+        quote = event.trading_pair.split("-")[1]
+        yield quote, fee.percent * event.amount * event.price
+
+
+def _round(value: Decimal, step: Decimal, rounding: str) -> Decimal:
+    return (value / step).to_integral_value(rounding) * step
 
 
 def _number(value: Decimal) -> str:

@@ -14,7 +14,7 @@ from hummingbot.core.clock_mode import ClockMode
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.order_book import OrderBook
 from hummingbot.core.data_type.order_book_row import OrderBookRow
-from hummingbot.core.data_type.trade_fee import DeductedFromReturnsTradeFee
+from hummingbot.core.data_type.trade_fee import DeductedFromReturnsTradeFee, TokenAmount
 from hummingbot.core.event.events import MarketEvent, OrderCancelledEvent, OrderFilledEvent
 from hummingbot.core.network_iterator import NetworkStatus
 from hummingbot_backpack import overlay
@@ -252,18 +252,58 @@ async def test_it_stops_quoting_when_it_is_stopped(market):
     assert market.placed == []
 
 
+async def test_a_quote_is_rounded_to_the_tick_away_from_the_price(market):
+    bot = Bot(market, bid_spread="0.00014", ask_spread="0.00014")
+    bot.tick(2)
+    assert [price for *_, price in market.placed] == [Decimal("99.98"), Decimal("100.02")]
+    assert "Quotes: bid 1 at 99.98, ask 1 at 100.02\n" in bot.strategy.format_status()
+    await stop(bot)
+
+
+def fill(market, bot, side, order_id, price, *, amount="0.5", fee=None):
+    trade_fee = fee or DeductedFromReturnsTradeFee(percent=Decimal(0))
+    values = (PAIR, side, OrderType.LIMIT, Decimal(price), Decimal(amount), trade_fee)
+    market.trigger_event(MarketEvent.OrderFilled, OrderFilledEvent(bot.now_s, order_id, *values))
+
+
+def flat(asset, amount):
+    return DeductedFromReturnsTradeFee(flat_fees=[TokenAmount(asset, Decimal(amount))])
+
+
 async def test_the_status_counts_fills(market, bot):
     bot.tick(2)
-    fee = None
-    for side, order_id, price in (
-        (TradeType.BUY, "buy-1", Decimal("99.9")),
-        (TradeType.SELL, "sell-2", Decimal("100.1")),
-    ):
-        event = OrderFilledEvent(
-            bot.now_s, order_id, PAIR, side, OrderType.LIMIT, price, Decimal("0.5"), fee
-        )
-        market.trigger_event(MarketEvent.OrderFilled, event)
+    assert "Profit and loss: 0 USDC after fees of 0 USDC\n" in bot.strategy.format_status() + "\n"
+    fill(market, bot, TradeType.BUY, "buy-1", "99.9")
+    fill(market, bot, TradeType.SELL, "sell-2", "100.1")
     status = bot.strategy.format_status()
-    assert "Fills: 2, volume 100 USDC" in status
-    assert "Bought 0.5 SOL, sold 0.5 SOL" in status
-    assert "Mid price: 100" in status
+    assert "Fills: 2, volume 100 USDC\n" in status
+    assert "Bought and sold: 0.5 SOL, 0.5 SOL\n" in status
+    assert "Mid price: 100 USDC\n" in status
+    assert "Profit and loss: 0.1 USDC after fees of 0 USDC" in status
+
+
+@pytest.mark.parametrize(
+    ("fee", "told"),
+    [
+        (flat("SOL", "0.001"), "-0.05 USDC after fees of 0.1 USDC"),
+        (flat("USDC", "0.04"), "0.01 USDC after fees of 0.04 USDC"),
+        (flat("USDC", "-0.04"), "0.09 USDC after fees of -0.04 USDC"),
+        (flat("BNB", "0.2"), "0.05 USDC after fees of 0 USDC and 0.2 BNB"),
+        (
+            DeductedFromReturnsTradeFee(percent=Decimal("0.002")),
+            "-0.0499 USDC after fees of 0.0999",
+        ),
+    ],
+    ids=["base asset", "quote asset", "rebate", "another asset", "percentage"],
+)
+async def test_the_profit_is_that_of_now_after_fees(market, bot, fee, told):
+    bot.tick(2)
+    fill(market, bot, TradeType.BUY, "buy-1", "99.9", fee=fee)
+    assert f"Profit and loss: {told}" in bot.strategy.format_status()
+
+
+async def test_the_status_tells_the_health_of_a_connector_that_knows_it(market, bot):
+    bot.tick(2)
+    assert "Connection" not in bot.strategy.format_status()
+    market.health = "market data 0.1 s ago"
+    assert "  Connection: market data 0.1 s ago" in bot.strategy.format_status()

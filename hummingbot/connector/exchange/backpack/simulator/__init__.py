@@ -1,4 +1,4 @@
-"""A local exchange that speaks Backpack's wire protocol: real matching, real signatures, real sockets.
+"""A local exchange that speaks Backpack's protocol: real matching, signatures and sockets.
 
 Imports the wire layer (`api`) and never the connector.
 """

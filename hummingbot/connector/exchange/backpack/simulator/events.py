@@ -1,6 +1,7 @@
 """What the matching engine knows and tells: orders, fills and the events that streams carry.
 
-Pure values. Prices are in quote units per base unit, quantities in base units, times in microseconds since the epoch.
+Pure values. Prices are in quote units per base unit, quantities in base units, times in
+microseconds since the epoch.
 """
 
 from dataclasses import dataclass
@@ -93,7 +94,10 @@ class BalanceEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepthEvent:
-    """Changed levels ``(price, absolute quantity)``; zero removes. Ids are contiguous per symbol."""
+    """Changed levels ``(price, absolute quantity)``; zero removes.
+
+    Ids are contiguous per symbol.
+    """
 
     symbol: Symbol
     first_update_id: int
@@ -105,7 +109,7 @@ class DepthEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookTickerEvent:
-    """Best bid and ask after a depth event that changed them; ``None`` for an empty side."""
+    """Best bid and ask after they changed; ``None`` for an empty side."""
 
     symbol: Symbol
     last_update_id: int
@@ -131,7 +135,7 @@ class TradeEvent:
 type EngineEvent = OrderEvent | BalanceEvent | DepthEvent | BookTickerEvent | TradeEvent
 
 
-class Refusal(Exception):  # noqa: N818 (the exchange's own word for it; it is an answer, not a fault)
+class Refusal(Exception):
     """A request the exchange refuses, with the status and body that it answers.
 
     `code` is ``None`` for a plain-text body.

@@ -229,7 +229,7 @@ class Execution:
         )
         self.publish_level(venue, maker.side, price)
 
-    def _fill(  # noqa: PLR0917 (what makes a fill)
+    def _fill(
         self,
         venue: Venue,
         order: OrderRecord,

@@ -103,7 +103,7 @@ def check_plan(intent: Intent, plan: Plan, min_quantity: Decimal) -> None:
             raise invalid_request("Quantity is below the minimum allowed value")
 
 
-def _walk(  # noqa: PLR0917 (the plan under construction, and what `plan_matches` was given)
+def _walk(
     plan: Plan,
     book: Book,
     intent: Intent,
