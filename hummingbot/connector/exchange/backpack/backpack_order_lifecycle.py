@@ -92,7 +92,7 @@ class OrderLifecycle(ExchangePyBase):
             order_type=order_type,
             trade_type=trade_type,
             price=price,
-            amount=amount,
+            amount=_trackable(amount),
             **kwargs,
         )
         self._on_order_failure(
@@ -158,7 +158,7 @@ class OrderLifecycle(ExchangePyBase):
                 "placed. Wait until "
                 "the connector is ready."
             )
-        near = difflib.get_close_matches(trading_pair, self._trading_rules, n=3)
+        near = difflib.get_close_matches(trading_pair.upper(), self._trading_rules, n=3)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         return (
             f"{trading_pair} is not a market of Backpack that is open for orders: it does not "
@@ -428,7 +428,7 @@ class OrderLifecycle(ExchangePyBase):
             trading_pair=pair,
             trade_type=trade_type,
             price=price,
-            amount=amount,
+            amount=_trackable(amount),
             order_type=order_type,
         )
         if problem is not None:
@@ -537,6 +537,11 @@ class OrderLifecycle(ExchangePyBase):
         task = safe_ensure_future(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def _trackable(amount: Decimal) -> Decimal:
+    """What Hummingbot can compare: it takes a negative amount for filled, and trips over NaN."""
+    return amount if _is_sane(amount) else Decimal(0)
 
 
 def _is_sane(number: Decimal) -> bool:

@@ -1,11 +1,15 @@
 """What Hummingbot reads of the connector at every start: kept light and free of surprises."""
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
-from pydantic import ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr, field_validator
 
 from hummingbot.client.config.config_data_types import BaseConnectorConfigMap
 from hummingbot.core.data_type.trade_fee import TradeFeeSchema
+
+from . import backpack_demo_settings as demo
 
 CENTRALIZED = True
 EXAMPLE_PAIR = "SOL-USDC"
@@ -19,25 +23,64 @@ DEFAULT_FEES = TradeFeeSchema(
 )
 
 
-def _secret(prompt: str) -> SecretStr:
+def _question(prompt: str, default: Any = ..., *, secret: bool = False) -> Any:  # noqa: ANN401
     return Field(
-        default=...,
+        default=default,
         json_schema_extra={
             "prompt": prompt,
-            "is_secure": True,
+            "is_secure": secret,
             "is_connect_key": True,
             "prompt_on_new": True,
         },
     )
 
 
+def _checked(parse: Callable[[str], object]) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        parse(value)
+        return value
+
+    return check
+
+
 class BackpackConfigMap(BaseConnectorConfigMap):
     """Questions of ``connect backpack``."""
 
     connector: str = "backpack"
-    backpack_api_key: SecretStr = _secret("Enter your Backpack API key (the public key)")
-    backpack_api_secret: SecretStr = _secret("Enter your Backpack API secret (the private key)")
+    backpack_api_key: SecretStr = _question(
+        "Enter your Backpack API key (the public key)", secret=True
+    )
+    backpack_api_secret: SecretStr = _question(
+        "Enter your Backpack API secret (the private key)", secret=True
+    )
     model_config = ConfigDict(title="backpack")
 
 
+class BackpackDemoConfigMap(BaseConnectorConfigMap):
+    """Questions of ``connect backpack_demo``: nothing secret, Enter accepts each default."""
+
+    connector: str = "backpack_demo"
+    backpack_demo_balances: str = _question(
+        "Demo: starting balances, such as USDC=10000, SOL=50", demo.DEFAULT_BALANCES
+    )
+    backpack_demo_market: str = _question(
+        "Demo: market (auto, live, synthetic or replay:FILE)", demo.DEFAULT_MARKET
+    )
+    backpack_demo_fees: str = _question("Demo: maker/taker fee in basis points", demo.DEFAULT_FEES)
+    backpack_demo_state_file: str = _question(
+        "Demo: file that keeps balances and orders over a restart (Enter for none)", ""
+    )
+    model_config = ConfigDict(title="backpack_demo")
+
+    _check_balances = field_validator("backpack_demo_balances")(_checked(demo.parse_balances))
+    _check_market = field_validator("backpack_demo_market")(_checked(demo.parse_market))
+    _check_fees = field_validator("backpack_demo_fees")(_checked(demo.parse_fees))
+
+
 KEYS = BackpackConfigMap.model_construct()
+
+OTHER_DOMAINS = ["backpack_demo"]
+OTHER_DOMAINS_PARAMETER = {"backpack_demo": "demo"}
+OTHER_DOMAINS_EXAMPLE_PAIR = {"backpack_demo": EXAMPLE_PAIR}
+OTHER_DOMAINS_DEFAULT_FEES = {"backpack_demo": DEFAULT_FEES}
+OTHER_DOMAINS_KEYS = {"backpack_demo": BackpackDemoConfigMap.model_construct()}

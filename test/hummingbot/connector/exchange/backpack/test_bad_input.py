@@ -286,18 +286,13 @@ async def test_raw_book_of_a_closed_market_is_not_found(trader):
 # === markets
 
 
-async def test_unknown_pair_fails_with_a_reason_and_a_hint(ordering, agree, trader):
-    """A misspelt pair: the message says so and offers what may have been meant."""
-    reason = await ordering.fails(1, "99.50", pair="SOLL-USDC")
-    assert "SOLL-USDC is not a market of Backpack that is open for orders" in reason
+@pytest.mark.parametrize("pair", ["SOLL-USDC", "sol-usdc"])
+async def test_misspelt_pair_fails_with_a_reason_and_a_hint(ordering, agree, trader, pair):
+    """The message says that there is no such market, and offers what may have been meant."""
+    reason = await ordering.fails(1, "99.50", pair=pair)
+    assert f"{pair} is not a market of Backpack that is open for orders" in reason
     assert "Did you mean SOL-USDC" in reason
     await agree(trader)
-
-
-@pytest.mark.parametrize("pair", ["NOPE-USDC", "SOL_USDC", "SOLUSDC", "", "-", "SOL-USDC-PERP"])
-async def test_unknown_pair_of_any_shape_fails_with_a_reason(ordering, pair):
-    """Whatever stands in place of a pair."""
-    assert "is not a market of Backpack" in await ordering.fails(1, "99.50", pair=pair)
 
 
 async def test_closed_market_fails_with_a_reason(ordering):
@@ -367,16 +362,19 @@ async def test_clock_that_is_off_is_corrected_from_the_start(
         await agree(trader)
 
 
-@pytest.mark.parametrize("seconds", [10, -10])
+@pytest.mark.parametrize(("seconds", "sent"), [(10, 2), (-10, 1)])
 async def test_clock_that_jumps_while_trading_is_corrected_unseen(
-    trader, exchange, agree, calls, seconds
+    trader, exchange, agree, calls, seconds, sent
 ):
-    """The order is refused for its time, which is asked anew, and sent once more: one order."""
+    """An order refused for its time is sent once more with the right one; one order comes of it.
+
+    A time in the future is no reason for a refusal.
+    """
     with exchange.faults.clock_skew(seconds * 1000):
         order_id = trader.connector.buy(PAIR, Decimal(1), LIMIT, Decimal("99.50"))
         await trader.open(order_id)
         assert trader.events.names(order_id) == ["Created"]
-        assert calls.count(PLACE) == 2
+        assert calls.count(PLACE) == sent
         await agree(trader)
 
 
@@ -399,7 +397,7 @@ async def test_clock_that_cannot_be_corrected_is_named_in_the_error(
     wrong = str(time.time_ns() // 1_000_000 + 3_600_000)
     with ExitStack() as faults:
         faults.enter_context(exchange.faults.answer(200, wrong, TIME, times=None))
-        faults.enter_context(exchange.faults.clock_skew(-60_000))
+        faults.enter_context(exchange.faults.clock_skew(60_000))
         reason = await ordering.fails(1, "99.50", sent=2)
         assert "The clock of this computer differs from the exchange's" in reason
         with pytest.raises(ClockSkewError, match="turn on automatic time"):

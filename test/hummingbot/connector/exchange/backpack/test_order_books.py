@@ -1,0 +1,288 @@
+"""Order books as strategies and Hummingbot's paper trade see them."""
+
+import asyncio
+import math
+import time
+from decimal import Decimal
+
+import pytest
+
+from hummingbot.connector.exchange.backpack.api.models import MarketType, OrderBookState, Side
+from hummingbot.connector.exchange.backpack.api.symbols import trading_pair_of
+from hummingbot.connector.exchange.backpack.simulator.markets import reference_price
+from hummingbot.core.clock import Clock
+from hummingbot.core.clock_mode import ClockMode
+from hummingbot.core.data_type.common import OrderType, TradeType
+from hummingbot.core.event.event_forwarder import EventForwarder
+from hummingbot.core.event.events import MarketEvent, OrderBookEvent
+
+PAIR = "SOL-USDC"
+DEPTH = "GET /api/v1/depth"
+TICKER = "GET /api/v1/ticker"
+
+
+def levels(book):
+    """Sorted levels ``(price, amount)`` of bids and of asks."""
+    return tuple(
+        sorted((Decimal(str(row.price)), Decimal(str(row.amount))) for row in rows)
+        for rows in (book.bid_entries(), book.ask_entries())
+    )
+
+
+def true_levels(exchange, pair=PAIR):
+    bids, asks, _ = exchange.engine.depth(pair.replace("-", "_"), 1000)
+    return bids, asks
+
+
+def fill_book(exchange, market, depth):
+    """Give a market some levels on each side, whose prices are on its grid."""
+    tick, step = market.filters.price.tick_size, market.filters.quantity.step_size
+    middle = reference_price(market.symbol) // tick * tick
+    for n in range(1, depth + 1):
+        exchange.engine.set_level(market.symbol, Side.BID, middle - n * tick, n * 100 * step)
+        exchange.engine.set_level(market.symbol, Side.ASK, middle + n * tick, n * 100 * step)
+
+
+async def test_fifty_pairs_are_ready_within_two_seconds(
+    exchange, start_trader, calls, record_property, capsys
+):
+    """All books are loaded at once, one request each; the built-in connector takes 50 s."""
+    markets = [
+        market
+        for market in exchange.engine.markets.values()
+        if market.market_type is MarketType.SPOT and market.order_book_state is OrderBookState.OPEN
+    ][:50]
+    for market in markets:
+        fill_book(exchange, market, depth=50)
+    pairs = [trading_pair_of(market) for market in markets]
+    assert len(pairs) == 50
+
+    began_s = time.perf_counter()
+    trader = await start_trader(exchange, trading_pairs=pairs)
+    took_s = time.perf_counter() - began_s
+
+    record_property("seconds_until_50_pairs_are_ready", took_s)
+    with capsys.disabled():
+        print(f"\n50 pairs ready after {took_s:.2f} s")
+    assert took_s < 2
+    assert calls.count(DEPTH) <= 2 * 50
+    for pair in pairs:
+        assert levels(trader.connector.get_order_book(pair)) == true_levels(exchange, pair)
+
+
+async def test_book_without_a_stream_is_a_snapshot(exchange, quote, monkeypatch, start_trader):
+    """Hummingbot's tools ask single books of a connector that was never started."""
+    quote("Bid", "99.90", "50")
+    quote("Ask", "100.10", "25")
+    trader = await start_trader(exchange, ready=False, trading_required=False)
+    await trader.stop()
+    began_s = time.perf_counter()
+    book = await trader.connector._orderbook_ds.get_new_order_book(PAIR)
+    assert time.perf_counter() - began_s < 1
+    assert levels(book) == true_levels(exchange)
+    assert (book.get_price(True), book.get_price(False)) == (100.10, 99.90)
+
+
+async def test_pair_added_while_running_is_followed_and_removed_again(
+    exchange, trader, quote, eventually
+):
+    """A pair comes and goes on the open connection."""
+    connector = trader.connector
+    quote("Bid", "77000", "1", "BTC_USDC")
+    assert await connector.add_trading_pair("BTC-USDC")
+    assert connector.trading_pairs == [PAIR, "BTC-USDC"]
+    await trader.ready()
+    assert levels(connector.get_order_book("BTC-USDC")) == true_levels(exchange, "BTC-USDC")
+    quote("Ask", "78000", "2", "BTC_USDC")
+    await eventually(
+        lambda: (
+            levels(connector.get_order_book("BTC-USDC")) == true_levels(exchange, "BTC-USDC")
+        )
+    )
+
+    assert await connector.remove_trading_pair("BTC-USDC")
+    assert connector.trading_pairs == [PAIR]
+    assert "BTC-USDC" not in connector.order_books
+    quote("Ask", "79000", "2", "BTC_USDC")
+    quote("Ask", "100.20", "2")
+    await eventually(lambda: levels(connector.get_order_book(PAIR)) == true_levels(exchange))
+    assert connector.ready
+    assert connector._orderbook_ds.stream.connects == 1
+
+
+async def test_pair_added_is_followed_after_a_reconnect_too(
+    exchange, trader, quote, quick_reconnects, eventually
+):
+    """Subscriptions are what is wanted, not what was once sent."""
+    connector = trader.connector
+    assert await connector.add_trading_pair("BTC-USDC")
+    assert await connector.add_trading_pair("ETH-USDC")
+    assert await connector.remove_trading_pair("ETH-USDC")
+    exchange.faults.drop_websockets()
+    await eventually(lambda: not connector.ready)
+    await trader.ready()
+    quote("Bid", "77000", "1", "BTC_USDC")
+    await eventually(
+        lambda: (
+            levels(connector.get_order_book("BTC-USDC")) == true_levels(exchange, "BTC-USDC")
+        )
+    )
+
+
+async def test_unknown_pair_cannot_be_added(trader):
+    """The answer is no, and what runs goes on."""
+    assert not await trader.connector.add_trading_pair("NOPE-USDC")
+    assert trader.connector.trading_pairs == [PAIR]
+    assert trader.connector.ready
+
+
+async def test_public_trades_are_told_with_side_and_seconds(exchange, trader, place, eventually):
+    """The taker's side, and seconds since the epoch."""
+    trades = []
+    listener = EventForwarder(trades.append)
+    book = trader.connector.get_order_book(PAIR)
+    book.add_listener(OrderBookEvent.TradeEvent, listener)
+    began_s = time.time()
+    place("maker", "Bid", "100.10", "3", client_id=None, self_trade_prevention="Allow")
+    place("main", "Bid", None, "2")
+    place("main", "Ask", None, "1.5")
+    await eventually(lambda: len(trades) >= 2)
+
+    told = [(t.type, t.price, t.amount) for t in trades[-2:]]
+    assert told == [(TradeType.BUY, 100.10, 2.0), (TradeType.SELL, 99.90, 1.5)]
+    for trade, true in zip(
+        reversed(trades), exchange.engine.trades("SOL_USDC", 10), strict=False
+    ):
+        assert trade.trade_id == str(true.trade_id)
+        assert began_s - 0.01 <= trade.timestamp <= time.time()
+        assert trade.timestamp == pytest.approx(true.time_us / 1e6, abs=0.001)
+        assert trade.trading_pair == PAIR
+    assert book.last_trade_price == 99.90
+
+
+async def test_last_traded_price_is_the_exchanges(exchange, trader, place, calls, eventually):
+    """Of one pair, of several, and of one that never traded."""
+    connector = trader.connector
+    place("main", "Bid", None, "1")
+    prices = await connector.get_last_traded_prices([PAIR])
+    assert prices == {PAIR: 100.10}
+
+    calls.all.clear()
+    many = await connector.get_last_traded_prices([PAIR, "BTC-USDC", "ETH-USDC", "JTO-USDC"])
+    assert many[PAIR] == 100.10
+    assert math.isnan(many["JTO-USDC"])
+    assert len(calls.all) == 1
+
+
+async def test_book_answers_what_a_taker_would_pay(trader, quote, eventually):
+    """Hummingbot's own queries work on the book that is fed directly."""
+    quote("Ask", "100.20", "50")
+    book = trader.connector.get_order_book(PAIR)
+    await eventually(lambda: len(list(book.ask_entries())) == 2)
+    connector = trader.connector
+    assert connector.get_price(PAIR, True) == Decimal("100.10")
+    assert connector.get_mid_price(PAIR) == Decimal("100.00")
+    assert connector.get_vwap_for_volume(PAIR, True, Decimal(100)).result_price == pytest.approx(
+        Decimal("100.15")
+    )
+    assert connector.get_price_for_volume(PAIR, True, Decimal(60)).result_price == Decimal("100.20")
+
+
+# === paper trade
+
+
+class PaperTrader:
+    """Hummingbot's paper trade on our books, with a clock of the test's own."""
+
+    def __init__(self, market):
+        self.market = market
+        self.events = []
+        self._listener = EventForwarder(self.events.append)
+        for event in (
+            MarketEvent.BuyOrderCompleted,
+            MarketEvent.SellOrderCompleted,
+            MarketEvent.OrderFilled,
+        ):
+            market.add_listener(event, self._listener)
+        self.now_s = time.time()
+
+    async def start(self):
+        self._clock = Clock(ClockMode.REALTIME)
+        self.market.start(self._clock, self.now_s)
+        await self.market.start_network()
+
+    def tick(self, seconds):
+        self.now_s += seconds
+        self.market.tick(self.now_s)
+
+    async def stop(self):
+        await self.market.stop_network()
+        self.market.stop(self._clock)
+
+
+@pytest.fixture
+async def paper_trader(exchange, quote, monkeypatch):
+    """``backpack_paper_trade`` with funds, on a book of 50 SOL at 99.90 and at 100.10."""
+    from hummingbot.connector.exchange.backpack.backpack_web_utils import Connections
+    from hummingbot.connector.exchange.paper_trade import create_paper_trade_market
+
+    monkeypatch.setenv("BACKPACK_REST_URL", exchange.rest_url)
+    monkeypatch.setenv("BACKPACK_WS_URL", exchange.ws_url)
+    quote("Bid", "99.90", "50")
+    quote("Ask", "100.10", "50")
+    market = create_paper_trade_market("backpack", [PAIR])
+    market.set_balance("USDC", Decimal(10_000))
+    market.set_balance("SOL", Decimal(100))
+    trader = PaperTrader(market)
+    await trader.start()
+    yield trader
+    await trader.stop()
+    await Connections().close()
+
+
+async def test_paper_trade_fills_a_market_order_from_our_book(paper_trader, eventually):
+    """It becomes ready, and after its delay takes what our book offers."""
+    market = paper_trader.market
+    await eventually(lambda: market.ready)
+    order_id = market.buy(PAIR, Decimal(2), OrderType.MARKET)
+    for _ in range(3):
+        paper_trader.tick(5)
+        await asyncio.sleep(0)
+    await eventually(lambda: len(paper_trader.events) == 2)
+
+    filled, completed = paper_trader.events
+    assert (filled.order_id, filled.amount, filled.price) == (order_id, 2, Decimal("100.1"))
+    assert completed.base_asset_amount == 2
+    assert market.get_balance("SOL") == pytest.approx(Decimal(102), rel=Decimal("0.01"))
+
+
+async def test_paper_trade_fills_a_limit_order_when_our_book_crosses_it(
+    paper_trader, quote, eventually
+):
+    """A resting paper order fills when the real book comes to its price."""
+    market = paper_trader.market
+    await eventually(lambda: market.ready)
+    order_id = market.buy(PAIR, Decimal(2), OrderType.LIMIT, Decimal("99.95"))
+    paper_trader.tick(1)
+    await asyncio.sleep(0.05)
+    assert paper_trader.events == []
+
+    quote("Ask", "99.92", "5")
+    book = market.order_books[PAIR]
+    await eventually(lambda: book.get_price(True) == 99.92)
+    paper_trader.tick(1)
+    await eventually(lambda: len(paper_trader.events) == 2)
+    assert {event.order_id for event in paper_trader.events} == {order_id}
+
+
+async def test_paper_trade_fills_a_limit_order_by_a_trade_at_its_price(
+    paper_trader, place, eventually
+):
+    """The public trades that we tell reach Hummingbot's paper matching."""
+    market = paper_trader.market
+    await eventually(lambda: market.ready)
+    order_id = market.sell(PAIR, Decimal(1), OrderType.LIMIT, Decimal("100.05"))
+    paper_trader.tick(1)
+    place("main", "Bid", None, "3")  # somebody pays 100.10, more than our 100.05
+    await eventually(lambda: len(paper_trader.events) == 2)
+    assert {event.order_id for event in paper_trader.events} == {order_id}
