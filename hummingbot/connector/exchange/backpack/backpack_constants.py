@@ -7,6 +7,7 @@ from .api.endpoints import ENDPOINTS, Bucket
 EXCHANGE_NAME = "backpack"
 DEFAULT_DOMAIN = EXCHANGE_NAME
 DEMO_DOMAIN = "demo"
+DEMO_NAME = "backpack_demo"
 
 # Hummingbot's own broker id at Backpack; the header is optional and not signed.
 BROKER_HEADERS = {"X-Broker-Id": "2200"}

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from typing import Protocol
 
 LIVE_REST_URL = "https://api.backpack.exchange"
 LIVE_WS_URL = "wss://ws.backpack.exchange"
@@ -9,22 +10,41 @@ REST_URL_VARIABLE = "BACKPACK_REST_URL"
 WS_URL_VARIABLE = "BACKPACK_WS_URL"
 
 
-@dataclass(frozen=True)
-class Environment:
-    """One exchange: its addresses, without a path."""
+class Environment(Protocol):
+    """One exchange."""
+
+    @property
+    def name(self) -> str:
+        """For messages and the request budget."""
+
+    @property
+    def rest_url(self) -> str:
+        """Address of all REST operations, without a path; known once it is started."""
+
+    @property
+    def ws_url(self) -> str:
+        """Address of all streams; known once it is started."""
+
+    async def start(self) -> None:
+        """Have the exchange running."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideEnvironment:
+    """An exchange that runs elsewhere, whatever is done here."""
 
     name: str
     rest_url: str
     ws_url: str
 
     async def start(self) -> None:
-        """Have the exchange running; one that runs elsewhere needs nothing."""
+        """Nothing to do."""
 
 
-LIVE = Environment("live", LIVE_REST_URL, LIVE_WS_URL)
+LIVE = OutsideEnvironment("live", LIVE_REST_URL, LIVE_WS_URL)
 
 
-def outside_environment() -> Environment:
+def outside_environment() -> OutsideEnvironment:
     """The live exchange, or the one that ``BACKPACK_REST_URL`` and ``BACKPACK_WS_URL`` name.
 
     Raises:
@@ -40,4 +60,4 @@ def outside_environment() -> Environment:
             f"and {WS_URL_VARIABLE} to use another exchange, or neither to use the live one."
         )
         raise ValueError(msg)
-    return Environment("custom", rest_url, ws_url) if rest_url else LIVE
+    return OutsideEnvironment("custom", rest_url, ws_url) if rest_url else LIVE

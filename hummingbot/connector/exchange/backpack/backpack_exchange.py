@@ -5,8 +5,9 @@ from typing import Any, override
 
 from .api.models import MarketType
 from .backpack_connector_base import BackpackConnectorBase
-from .backpack_constants import DEFAULT_DOMAIN, DEMO_DOMAIN, EXCHANGE_NAME
-from .backpack_environments import outside_environment
+from .backpack_constants import DEFAULT_DOMAIN, DEMO_DOMAIN, DEMO_NAME, EXCHANGE_NAME
+from .backpack_demo_settings import DemoSettings
+from .backpack_environments import Environment, outside_environment
 
 # How Hummingbot's configuration writes a question answered with no.
 _NO = frozenset({"", "0", "false", "n", "no", "none", "off"})
@@ -25,12 +26,17 @@ class BackpackExchange(BackpackConnectorBase):
         domain: ``demo`` for the simulated exchange, anything else for the real one.
         demo_mode: trade on the simulated exchange. Without any key there is no other way to
             trade, so that is a demo too.
+        backpack_balances: of the demo, see `backpack_demo_settings`.
+        backpack_market: of the demo.
+        backpack_fees: of the demo.
+        backpack_state_file: of the demo.
         api_key: short form of `backpack_api_key`.
         api_secret: short form of `backpack_api_secret`.
         client_config_map: what older versions of Hummingbot pass in place of the two limits.
 
     Raises:
         CredentialsError: the keys cannot work; the message says why.
+        ValueError: a setting of the demo makes no sense; the message says which.
     """
 
     market_type = MarketType.SPOT
@@ -46,6 +52,10 @@ class BackpackExchange(BackpackConnectorBase):
         domain: str = DEFAULT_DOMAIN,
         demo_mode: bool | str | None = False,
         *,
+        backpack_balances: str = "",
+        backpack_market: str = "",
+        backpack_fees: str = "",
+        backpack_state_file: str = "",
         api_key: str = "",
         api_secret: str = "",
         client_config_map: Any = None,  # noqa: ANN401 (Hummingbot's ClientConfigMap)
@@ -56,16 +66,26 @@ class BackpackExchange(BackpackConnectorBase):
         api_key = (backpack_api_key or api_key).strip()
         api_secret = (backpack_api_secret or api_secret).strip()
         is_demo = domain == DEMO_DOMAIN or str(demo_mode).lower() not in _NO
-        environment = outside_environment()
-        if is_demo or (trading_required and not api_key and not api_secret):
+        has_keys = bool(api_key or api_secret)
+        environment: Environment
+        if trading_required and (is_demo or not has_keys):
             # Only a demo needs the simulator, so only a demo pays for importing it.
-            from .backpack_demo import DemoEnvironment  # noqa: PLC0415
+            from .backpack_demo import own_demo  # noqa: PLC0415
 
-            environment = DemoEnvironment(trading_pairs or [])
-            api_key, api_secret = environment.api_key, environment.api_secret
+            settings = DemoSettings.parse(
+                backpack_balances, backpack_market, backpack_fees, backpack_state_file
+            )
+            demo = own_demo(settings, trading_pairs or [])
+            environment, api_key, api_secret = demo, demo.api_key, demo.api_secret
             self.logger().warning(
                 "Backpack demo: no order goes to the real exchange, and the money is not real."
             )
+        else:
+            # Without orders there is nothing to simulate: public data are those of the exchange.
+            environment = outside_environment()
+            if is_demo:
+                api_key = api_secret = ""
+        self._connector_name = DEMO_NAME if domain == DEMO_DOMAIN else EXCHANGE_NAME
         super().__init__(
             environment=environment,
             api_key=api_key,
@@ -79,4 +99,4 @@ class BackpackExchange(BackpackConnectorBase):
     @property
     @override
     def name(self) -> str:
-        return EXCHANGE_NAME
+        return self._connector_name

@@ -5,7 +5,7 @@ order locks what it may have to pay: a bid its price times quantity in the quote
 quantity in the base asset. Fees are taken from the asset received.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -75,6 +75,23 @@ class Account:
             asset: (funds.available, funds.locked)
             for asset, funds in self._funds.items()
             if funds.available or funds.locked
+        }
+
+    def restore(
+        self,
+        balances: Mapping[str, tuple[Decimal, Decimal]],
+        orders: Sequence[OrderRecord],
+        fills: Sequence[FillRecord],
+    ) -> None:
+        """Become what an account was: asset to ``(available, locked)``, histories oldest first.
+
+        What the orders lock is contained in the balances.
+        """
+        self._funds = {asset: Funds(*quantities) for asset, quantities in balances.items()}
+        self.orders, self.fills = list(orders), list(fills)
+        self.open = {o.order_id: o for o in self.orders if not o.status.is_terminal}
+        self._by_client_id = {
+            o.client_id: o for o in self.open.values() if o.client_id is not None
         }
 
     def deposit(self, asset: str, quantity: Decimal) -> None:

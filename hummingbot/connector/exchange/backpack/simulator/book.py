@@ -151,6 +151,11 @@ class Book:
         self.last_update_id = last_update_id
         self.touch: tuple[PriceLevel | None, PriceLevel | None] = (None, None)
 
+    @property
+    def is_used(self) -> bool:
+        """Whether anything rests here."""
+        return bool(len(self.bids) or len(self.asks))
+
     def side(self, side: Side) -> BookSide:
         """Orders on `side`."""
         return self.bids if side is Side.BID else self.asks

@@ -15,7 +15,8 @@ from typing import Final
 from ..api.endpoints import ExecuteOrder
 from ..api.models import Market, OrderBookState, Side, Symbol
 from .accounts import Account, page
-from .book import PriceLevel
+from .book import PriceLevel, price_of
+from .desk import OutsideDesk
 from .events import (
     EngineEvent,
     FillRecord,
@@ -28,6 +29,7 @@ from .execution import Execution
 from .matching import Plan, check_plan, plan_matches, worst_price
 from .outside import OutsideMarket
 from .rules import UNKNOWN_SYMBOL_TEXT, Intent, invalid_order, invalid_request
+from .state import VERSION, EngineState, state_of
 from .venue import Venue
 
 # About as many digits as recorded: order ids have 11, trade ids 9, update ids 10.
@@ -58,16 +60,14 @@ class Engine:
         first_trade_id: int = FIRST_TRADE_ID,
         first_update_id: int = FIRST_UPDATE_ID,
     ) -> None:
-        self._venues = {
-            market.symbol: Venue(
-                market, first_trade_id=first_trade_id, first_update_id=first_update_id
-            )
-            for market in markets
-        }
-        self.markets = {symbol: venue.market for symbol, venue in self._venues.items()}
+        self._first_trade_id = first_trade_id
+        self._first_update_id = first_update_id
+        self._venues: dict[Symbol, Venue] = {}
+        self.markets: dict[Symbol, Market] = {}
         self._execution = Execution(clock_us, first_order_id=first_order_id)
         self._accounts = self._execution.accounts
         self._outside = OutsideMarket(self._execution)
+        self.list_markets(markets)
 
     @property
     def collected_fees(self) -> dict[str, Decimal]:
@@ -326,6 +326,37 @@ class Engine:
         venue.set_state(state)
         self.markets[symbol] = venue.market
 
+    def list_markets(self, markets: Iterable[Market]) -> None:
+        """Have exactly these markets, with these rules and states, in this order.
+
+        Books stay. One that is not named goes, unless it has been used: then it is listed last.
+        """
+        wanted = {market.symbol: market for market in markets}
+        for symbol, market in wanted.items():
+            if symbol in self._venues:
+                self._venues[symbol].relist(market)
+            else:
+                self._venues[symbol] = Venue(
+                    market,
+                    first_trade_id=self._first_trade_id,
+                    first_update_id=self._first_update_id,
+                )
+        used = {order.symbol for a in self._accounts.values() for order in a.orders}
+        used |= {symbol for symbol, venue in self._venues.items() if venue.book.is_used}
+        for symbol in [s for s in self._venues if s not in wanted and s not in used]:
+            del self._venues[symbol]
+        self.markets.clear()  # not a new one: others hold it
+        self.markets.update((symbol, self._venues[symbol].market) for symbol in wanted)
+        self.markets.update((symbol, venue.market) for symbol, venue in self._venues.items())
+
+    def outside(self, symbol: Symbol) -> OutsideDesk:
+        """The commands on other people's liquidity in a market that mirrors another one.
+
+        Raises:
+            Refusal: unknown market.
+        """
+        return OutsideDesk(self._outside, self._execution, self._venue(symbol))
+
     def set_level(self, symbol: Symbol, side: Side, price: Decimal, quantity: Decimal) -> None:
         """Make other people's liquidity at `price` exactly `quantity` (base units, absolute).
 
@@ -351,6 +382,45 @@ class Engine:
     def set_next_update_id(self, symbol: Symbol, update_id: int) -> None:
         """Number the next change of the book `update_id`, to continue a recorded stream."""
         self._venue(symbol).book.last_update_id = update_id - 1
+
+    # --- Restart ------------------------------------------------------------------------------
+
+    def state(self, account_ids: Iterable[str]) -> EngineState:
+        """What has to be remembered of these accounts."""
+        accounts = [state_of(self._accounts[account_id]) for account_id in account_ids]
+        used = dict.fromkeys(order.symbol for account in accounts for order in account.orders)
+        return EngineState(
+            version=VERSION,
+            next_order_id=self._execution.next_order_id,
+            next_trade_ids={symbol: self._venues[symbol].next_trade_id for symbol in used},
+            markets=[self._venues[symbol].market for symbol in used],
+            collected_fees=self.collected_fees,
+            accounts=accounts,
+        )
+
+    def restore(self, state: EngineState) -> None:
+        """Give accounts that are open here what they had; before anybody trades.
+
+        Accounts of the state that are not open here are passed over.
+        """
+        execution = self._execution
+        execution.next_order_id = max(execution.next_order_id, state.next_order_id)
+        execution.collected_fees = dict(state.collected_fees)
+        listed = list(self.markets.values())
+        self.list_markets([*listed, *(m for m in state.markets if m.symbol not in self.markets)])
+        for symbol, trade_id in state.next_trade_ids.items():
+            venue = self._venues[symbol]
+            venue.next_trade_id = max(venue.next_trade_id, trade_id)
+        for kept in state.accounts:
+            account = self._accounts.get(kept.name)
+            if account is None:
+                continue
+            account.restore(kept.balances, kept.orders, kept.fills)
+            for order in account.open.values():
+                venue = self._venues[order.symbol]
+                venue.book.side(order.side).add(order)
+                execution.publish_level(venue, order.side, price_of(order))
+        execution.flush()
 
     def _venue(self, symbol: Symbol) -> Venue:
         venue = self._venues.get(symbol)

@@ -42,7 +42,7 @@ class Execution:
         self.collected_fees: dict[str, Decimal] = {}
         self._clock_us = clock_us
         self._time_us = 0
-        self._next_order_id = first_order_id
+        self.next_order_id = first_order_id
         self._events: deque[EngineEvent] = deque()
         self._is_telling = False
 
@@ -171,8 +171,8 @@ class Execution:
 
     def new_order_id(self) -> int:
         """Next order id, increasing."""
-        order_id = self._next_order_id
-        self._next_order_id += 1
+        order_id = self.next_order_id
+        self.next_order_id += 1
         return order_id
 
     def _accept(self, account: Account, venue: Venue, intent: Intent, plan: Plan) -> OrderRecord:

@@ -10,10 +10,10 @@ from typing import Final
 
 from ..api.models import OrderStatus, OrderType, SelfTradePrevention, Side, TimeInForce
 from .accounts import Account
-from .book import remaining
+from .book import price_of, remaining
 from .events import ZERO, OrderRecord
 from .execution import Execution
-from .matching import plan_matches
+from .matching import End, Plan, plan_matches
 from .rules import Intent
 from .venue import Venue
 
@@ -48,7 +48,7 @@ class OutsideMarket:
         for order in reversed(ours):
             if change >= 0:
                 break
-            change += self._shrink(venue, order, -change)
+            change += self.shrink(venue, order, -change)
         self._execution.publish_level(venue, side, price)
 
     def print_trade(
@@ -58,7 +58,7 @@ class OutsideMarket:
         price, quantity = _on_grid(venue, price, quantity)
         tick = venue.rules.market.filters.price.tick_size
         better = price + tick if taker_side is Side.ASK else price - tick
-        if self._has_others(venue, taker_side, better):
+        if self.has_others(venue, taker_side, better):
             taker = self._submit(venue, taker_side, better, quantity, TimeInForce.IOC)
             quantity -= taker.executed_quantity
         if quantity == 0:
@@ -74,28 +74,28 @@ class OutsideMarket:
             is_buyer_maker=is_buyer_maker,
         )
 
-    def _submit(
-        self, venue: Venue, side: Side, price: Decimal, quantity: Decimal, life: TimeInForce
-    ) -> OrderRecord:
-        intent = Intent(
-            symbol=venue.market.symbol,
-            side=side,
-            order_type=OrderType.LIMIT,
-            price=price,
-            quantity=quantity,
-            quote_quantity=None,
-            time_in_force=life,
-            post_only=False,
-            # The house's own crossed levels are out of date: the stream has moved on.
-            self_trade_prevention=SelfTradePrevention.REJECT_MAKER,
-            client_id=None,
-        )
-        step_size = venue.market.filters.quantity.step_size
-        plan = plan_matches(venue.book, intent, HOUSE, price, step_size)
-        return self._execution.submit(self._house, venue, intent, plan)
+    def trade_with(self, venue: Venue, order: OrderRecord, quantity: Decimal) -> None:
+        """Let the house take `quantity` of a resting order of ours, at its price."""
+        price = price_of(order)
+        side = Side.ASK if order.side is Side.BID else Side.BID
+        intent = _intent(venue, side, price, quantity, TimeInForce.IOC)
+        plan = Plan([(order, quantity)], quantity, price * quantity, quantity, End.COMPLETE)
+        self._execution.submit(self._house, venue, intent, plan)
 
-    def _shrink(self, venue: Venue, order: OrderRecord, most: Decimal) -> Decimal:
-        """Take up to `most` off `order`; returns how much."""
+    def has_others(self, venue: Venue, taker_side: Side, bound: Decimal) -> bool:
+        """Whether an account of ours has an order that a taker of `taker_side` at `bound` meets."""
+        for level in venue.book.against(taker_side).levels():
+            if level.price < bound if taker_side is Side.ASK else level.price > bound:
+                return False
+            if any(order.account_id != HOUSE for order in level.orders.values()):
+                return True
+        return False
+
+    def shrink(self, venue: Venue, order: OrderRecord, most: Decimal) -> Decimal:
+        """Take up to `most` off `order`, one of the house; returns how much.
+
+        Nothing is told.
+        """
         left = remaining(order)
         if left > most:
             venue.book.side(order.side).resize(order, (order.quantity or ZERO) - most)
@@ -105,14 +105,31 @@ class OutsideMarket:
         self._house.close(order, venue.market)
         return left
 
-    def _has_others(self, venue: Venue, taker_side: Side, bound: Decimal) -> bool:
-        """Whether an account of ours has an order that a taker of `taker_side` at `bound` meets."""
-        for level in venue.book.against(taker_side).levels():
-            if level.price < bound if taker_side is Side.ASK else level.price > bound:
-                return False
-            if any(order.account_id != HOUSE for order in level.orders.values()):
-                return True
-        return False
+    def _submit(
+        self, venue: Venue, side: Side, price: Decimal, quantity: Decimal, life: TimeInForce
+    ) -> OrderRecord:
+        intent = _intent(venue, side, price, quantity, life)
+        step_size = venue.market.filters.quantity.step_size
+        plan = plan_matches(venue.book, intent, HOUSE, price, step_size)
+        return self._execution.submit(self._house, venue, intent, plan)
+
+
+def _intent(
+    venue: Venue, side: Side, price: Decimal, quantity: Decimal, life: TimeInForce
+) -> Intent:
+    return Intent(
+        symbol=venue.market.symbol,
+        side=side,
+        order_type=OrderType.LIMIT,
+        price=price,
+        quantity=quantity,
+        quote_quantity=None,
+        time_in_force=life,
+        post_only=False,
+        # The house's own crossed levels are out of date: the stream has moved on.
+        self_trade_prevention=SelfTradePrevention.REJECT_MAKER,
+        client_id=None,
+    )
 
 
 def _on_grid(venue: Venue, price: Decimal, quantity: Decimal) -> tuple[Decimal, Decimal]:

@@ -125,6 +125,10 @@ class ExchangeServer:
         """How many WebSocket connections are open."""
         return len(self._sessions)
 
+    def use(self, liquidity: Liquidity | None) -> None:
+        """Take other people's orders from elsewhere; to be said before the start."""
+        self._liquidity = liquidity
+
     async def start(self, host: str, port: int) -> None:
         """Fill the books and listen.
 

@@ -124,17 +124,20 @@ def bucket(interval: str, time_s: int) -> tuple[int, int]:
 class _Series:
     """Bars of one market: minutes of live trading after the coarser ones of its history."""
 
-    __slots__ = ("bars", "has_history", "seconds", "summaries")
+    __slots__ = ("bars", "first_live_s", "has_history", "seconds", "summaries")
 
     def __init__(self) -> None:
         self.bars: list[Candle] = []
         self.seconds: list[Candle] = []
         self.has_history = False
+        self.first_live_s: int | None = None
         # (window, minute) -> everything in the window but the running minute; one entry a window.
         self.summaries: dict[int, tuple[int, Candle]] = {}
 
     def add(self, trade: TradeEvent) -> None:
         time_s = trade.time_us // _US_PER_S
+        if self.first_live_s is None:
+            self.first_live_s = time_s // MINUTE_S * MINUTE_S
         for bars, length, kept in (
             (self.seconds, 1, _MAX_SECONDS_KEPT),
             (self.bars, MINUTE_S, _MAX_BARS_KEPT),
@@ -168,6 +171,17 @@ class Statistics:
         """Make the history of some markets now, so that nobody has to wait for it later."""
         for symbol in symbols:
             self._with_history(symbol)
+
+    def add_history(self, symbol: Symbol, bars: list[Candle]) -> None:
+        """Let these bars, oldest first, be the market's past: those before its first live trade."""
+        series = self._of(symbol)
+        if series.first_live_s is not None:
+            first_s = series.first_live_s
+            bars = [bar for bar in bars if bar.end_s <= first_s]
+            bars += [bar for bar in series.bars if bar.start_s >= first_s]
+        series.bars = bars
+        series.has_history = True
+        series.summaries.clear()
 
     def record(self, trade: TradeEvent) -> None:
         """Count a trade. Trades of one market must come in the order of their time."""

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..api.models import OrderBookState, Side, Symbol
+from ..api.models import Market, OrderBookState, Side, Symbol
 from . import topics, wire_streams
 from .connections import Connection
 from .engine import Engine
@@ -121,10 +121,8 @@ class Streams:
         self._engine = engine
         self._statistics = statistics
         self._clock_us = clock_us
-        self._markets = engine.markets  # for ticks and steps, which never change
-        self._padding = {
-            symbol: wire_streams.Padding(market) for symbol, market in self._markets.items()
-        }
+        self._markets = engine.markets  # for ticks and steps
+        self._paddings: dict[Symbol, tuple[Market, wire_streams.Padding]] = {}
         self._aggregates: dict[str, _Aggregate] = {}
         self._running_candles: dict[str, int] = {}
         engine.subscribe(self._on_event)
@@ -186,19 +184,19 @@ class Streams:
         aggregate.add(event)
 
     def _send_depth(self, event: DepthEvent, topic: str) -> None:
-        pad = self._padding[event.symbol]
+        pad = self._padding(event.symbol)
         self._send(wire_streams.depth(event, pad, self._sent_us(event.time_us)), topic)
 
     def _on_book_ticker(self, event: BookTickerEvent) -> None:
         topic = f"bookTicker.{event.symbol}"
         if self.subscriptions.has(topic):
-            pad = self._padding[event.symbol]
+            pad = self._padding(event.symbol)
             self._send(wire_streams.book_ticker(event, pad, self._sent_us(event.time_us)), topic)
 
     def _on_trade(self, event: TradeEvent) -> None:
         topic = f"trade.{event.symbol}"
         if self.subscriptions.has(topic):
-            pad = self._padding[event.symbol]
+            pad = self._padding(event.symbol)
             self._send(wire_streams.trade(event, pad, self._sent_us(event.time_us)), topic)
 
     def _on_order(self, event: OrderEvent) -> None:
@@ -211,7 +209,7 @@ class Streams:
         ]
         if not wanted:
             return
-        market, pad = self._markets[order.symbol], self._padding[order.symbol]
+        market, pad = self._markets[order.symbol], self._padding(order.symbol)
         data = wire_streams.order_update(event, market, pad, self._sent_us(event.time_us))
         for topic in wanted:
             self._send(data, topic, order.account_id)
@@ -221,6 +219,14 @@ class Streams:
         if self.subscriptions.has(topic, event.account_id):
             data = wire_streams.balance_update(event, self._sent_us(event.time_us))
             self._send(data, topic, event.account_id)
+
+    def _padding(self, symbol: Symbol) -> wire_streams.Padding:
+        market = self._markets[symbol]
+        known_market, padding = self._paddings.get(symbol, (None, None))
+        if padding is None or known_market is not market:
+            padding = wire_streams.Padding(market)
+            self._paddings[symbol] = (market, padding)
+        return padding
 
     def _sent_us(self, happened_us: int) -> int:
         return max(self._clock_us(), happened_us)

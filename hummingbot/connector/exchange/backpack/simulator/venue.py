@@ -1,7 +1,7 @@
 """One market as it is now: its rules, its book, its last trades.
 
-Says whether an order may come at this moment (state of the book, price bands); it must not know
-accounts.
+Says whether an order may come at this moment (state of the book, price bands, whether a mirrored
+market can be seen); it must not know accounts.
 """
 
 from collections import deque
@@ -19,9 +19,12 @@ _TRADES_KEPT: Final = 2_000
 
 
 class Venue:
-    """A market with its book, its last trades and its counters."""
+    """A market with its book, its last trades and its counters.
 
-    __slots__ = ("book", "last_price", "market", "next_trade_id", "rules", "trades")
+    `is_blind` while it mirrors a market that cannot be seen: then nothing may trade.
+    """
+
+    __slots__ = ("book", "is_blind", "last_price", "market", "next_trade_id", "rules", "trades")
 
     def __init__(self, market: Market, *, first_trade_id: int, first_update_id: int) -> None:
         self.market = market
@@ -30,6 +33,12 @@ class Venue:
         self.next_trade_id = first_trade_id
         self.trades: deque[TradeEvent] = deque(maxlen=_TRADES_KEPT)
         self.last_price: Decimal | None = None
+        self.is_blind = False
+
+    def relist(self, market: Market) -> None:
+        """Change the rules and the state of the market; resting orders stay."""
+        self.market = market
+        self.rules = MarketRules(market)
 
     def set_state(self, state: OrderBookState) -> None:
         """Change what the market accepts; resting orders stay."""
@@ -43,6 +52,8 @@ class Venue:
                 chosen over an expired order, as recorded for post-only orders that would match.
         """
         self._check_state(intent)
+        if self.is_blind:
+            self._check_blind(intent)
         if intent.price is None:
             return
         if intent.post_only and self.book.against(intent.side).crosses(intent.price):
@@ -62,6 +73,16 @@ class Venue:
                     raise invalid_order("Only post only orders are accepted now")
             case state:
                 raise Refusal(400, "TRADING_PAUSED", f"Order book is {state.value}")
+
+    def _check_blind(self, intent: Intent) -> None:
+        """Let only orders in that rest: what they might trade with is not there any more."""
+        if (
+            intent.price is None
+            or intent.time_in_force is not TimeInForce.GTC
+            or self.book.mid_price() is None
+            or self.book.against(intent.side).crosses(intent.price)
+        ):
+            raise Refusal(400, "TRADING_PAUSED", "The mirrored market cannot be seen")
 
     def _check_bands(self, price: Decimal) -> None:
         """Refuse a price far from the market, in both directions as recorded on USDT_USDC.

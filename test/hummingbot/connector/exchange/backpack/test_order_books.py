@@ -9,7 +9,10 @@ import pytest
 
 from hummingbot.connector.exchange.backpack.api.models import MarketType, OrderBookState, Side
 from hummingbot.connector.exchange.backpack.api.symbols import trading_pair_of
+from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
+from hummingbot.connector.exchange.backpack.backpack_web_utils import Connections
 from hummingbot.connector.exchange.backpack.simulator.markets import reference_price
+from hummingbot.connector.exchange.paper_trade import create_paper_trade_market
 from hummingbot.core.clock import Clock
 from hummingbot.core.clock_mode import ClockMode
 from hummingbot.core.data_type.common import OrderType, TradeType
@@ -70,14 +73,16 @@ async def test_fifty_pairs_are_ready_within_two_seconds(
         assert levels(trader.connector.get_order_book(pair)) == true_levels(exchange, pair)
 
 
-async def test_book_without_a_stream_is_a_snapshot(exchange, quote, monkeypatch, start_trader):
+async def test_book_without_a_stream_is_a_snapshot(exchange, quote, monkeypatch):
     """Hummingbot's tools ask single books of a connector that was never started."""
     quote("Bid", "99.90", "50")
     quote("Ask", "100.10", "25")
-    trader = await start_trader(exchange, ready=False, trading_required=False)
-    await trader.stop()
+    monkeypatch.setenv("BACKPACK_REST_URL", exchange.rest_url)
+    monkeypatch.setenv("BACKPACK_WS_URL", exchange.ws_url)
+    connector = BackpackExchange(trading_pairs=[PAIR], trading_required=False)
     began_s = time.perf_counter()
-    book = await trader.connector._orderbook_ds.get_new_order_book(PAIR)
+    book = await connector._orderbook_ds.get_new_order_book(PAIR)
+    await Connections().close()
     assert time.perf_counter() - began_s < 1
     assert levels(book) == true_levels(exchange)
     assert (book.get_price(True), book.get_price(False)) == (100.10, 99.90)
@@ -117,6 +122,7 @@ async def test_pair_added_is_followed_after_a_reconnect_too(
     connector = trader.connector
     assert await connector.add_trading_pair("BTC-USDC")
     assert await connector.add_trading_pair("ETH-USDC")
+    await asyncio.sleep(0)
     assert await connector.remove_trading_pair("ETH-USDC")
     exchange.faults.drop_websockets()
     await eventually(lambda: not connector.ready)
@@ -143,7 +149,6 @@ async def test_public_trades_are_told_with_side_and_seconds(exchange, trader, pl
     book = trader.connector.get_order_book(PAIR)
     book.add_listener(OrderBookEvent.TradeEvent, listener)
     began_s = time.time()
-    place("maker", "Bid", "100.10", "3", client_id=None, self_trade_prevention="Allow")
     place("main", "Bid", None, "2")
     place("main", "Ask", None, "1.5")
     await eventually(lambda: len(trades) >= 2)
@@ -204,28 +209,25 @@ class PaperTrader:
             MarketEvent.OrderFilled,
         ):
             market.add_listener(event, self._listener)
-        self.now_s = time.time()
+        now_s = int(time.time()) - 30
+        self._clock = Clock(ClockMode.BACKTEST, 1, now_s, now_s + 60)
+        self._clock.add_iterator(market)
 
-    async def start(self):
-        self._clock = Clock(ClockMode.REALTIME)
-        self.market.start(self._clock, self.now_s)
-        await self.market.start_network()
+    def __enter__(self):
+        self._clock.__enter__()
+        return self
+
+    def __exit__(self, *reason):
+        self._clock.__exit__(*reason)
 
     def tick(self, seconds):
-        self.now_s += seconds
-        self.market.tick(self.now_s)
-
-    async def stop(self):
-        await self.market.stop_network()
-        self.market.stop(self._clock)
+        """Let so many seconds pass."""
+        self._clock.backtest_til(self._clock.current_timestamp + seconds)
 
 
 @pytest.fixture
 async def paper_trader(exchange, quote, monkeypatch):
     """``backpack_paper_trade`` with funds, on a book of 50 SOL at 99.90 and at 100.10."""
-    from hummingbot.connector.exchange.backpack.backpack_web_utils import Connections
-    from hummingbot.connector.exchange.paper_trade import create_paper_trade_market
-
     monkeypatch.setenv("BACKPACK_REST_URL", exchange.rest_url)
     monkeypatch.setenv("BACKPACK_WS_URL", exchange.ws_url)
     quote("Bid", "99.90", "50")
@@ -233,10 +235,10 @@ async def paper_trader(exchange, quote, monkeypatch):
     market = create_paper_trade_market("backpack", [PAIR])
     market.set_balance("USDC", Decimal(10_000))
     market.set_balance("SOL", Decimal(100))
-    trader = PaperTrader(market)
-    await trader.start()
-    yield trader
-    await trader.stop()
+    with PaperTrader(market) as trader:
+        await market.start_network()
+        yield trader
+        await market.stop_network()
     await Connections().close()
 
 
@@ -245,9 +247,10 @@ async def test_paper_trade_fills_a_market_order_from_our_book(paper_trader, even
     market = paper_trader.market
     await eventually(lambda: market.ready)
     order_id = market.buy(PAIR, Decimal(2), OrderType.MARKET)
-    for _ in range(3):
-        paper_trader.tick(5)
-        await asyncio.sleep(0)
+    paper_trader.tick(3)
+    await asyncio.sleep(0)
+    assert paper_trader.events == []
+    paper_trader.tick(3)
     await eventually(lambda: len(paper_trader.events) == 2)
 
     filled, completed = paper_trader.events

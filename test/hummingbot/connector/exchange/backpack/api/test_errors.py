@@ -183,6 +183,14 @@ def test_refusal_in_a_batch_is_typed_like_the_same_answer_to_one_order(code, kin
     error = refusal("POST /api/v1/orders", code, "?")
     assert type(error) is kind
     assert (error.code, error.message) == (code, "?")
+    assert error.status == 200
+
+
+def test_classify_code_without_a_message_is_enough():
+    """The text is for people; the code decides."""
+    error = classify(PLACE, 400, b'{"code":"INSUFFICIENT_FUNDS"}')
+    assert type(error) is errors.InsufficientFunds
+    assert error.message == ""
 
 
 def test_refusal_in_a_batch_goes_by_the_text_too():

@@ -182,6 +182,7 @@ def test_capital_without_funds_is_empty_and_lent_funds_are_positive(decoded):
     assert decoded("GetCapital")["USDC"].available == Decimal("999.123456789")
     assert decoded("GetCapital")["ABC"].locked == 40
     assert decoded("GetCapital", 1) == {}
+    assert models.Balance(available=Decimal(1), locked=Decimal(0)).staked == 0
     (lent,) = decoded("GetBorrowLendPositions")
     assert (lent.symbol, lent.net_quantity) == ("USDC", Decimal("250.5"))
 
