@@ -6,6 +6,7 @@ snapshot at once, and until it is applied the pair counts as not ready.
 """
 
 import asyncio
+import math
 import time
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, override
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from .backpack_connector_base import BackpackConnectorBase
 
 _SNAPSHOT_RETRY_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
+_CROSSINGS_FORGOTTEN_S = 60.0
 _SUBSCRIBE_PATIENCE_S = 2.0
 
 
@@ -62,7 +64,17 @@ type Diff = DepthDiff[BookRow]
 class BookFeed:
     """One market's book and its place in the sequence of diffs."""
 
-    __slots__ = ("book", "loaded", "metrics", "sequence", "symbol", "sync_task", "trading_pair")
+    __slots__ = (
+        "backoff",
+        "book",
+        "crossed_s",
+        "loaded",
+        "metrics",
+        "sequence",
+        "symbol",
+        "sync_task",
+        "trading_pair",
+    )
 
     def __init__(self, symbol: Symbol, trading_pair: str) -> None:
         self.symbol = symbol
@@ -72,11 +84,30 @@ class BookFeed:
         self.metrics: OrderBookPairMetrics | None = None
         self.sync_task: asyncio.Task[None] | None = None
         self.loaded = asyncio.Event()
+        self.backoff = new_backoff()
+        self.crossed_s = -math.inf
 
     @property
     def in_sync(self) -> bool:
         """Whether the book is known to be right."""
         return self.book is not None and self.sequence.in_sync
+
+    def pause_after_crossing_s(self, now_s: float) -> float:
+        """How long to wait before loading a crossed book: not at all, but longer each time."""
+        is_first = now_s - self.crossed_s > _CROSSINGS_FORGOTTEN_S
+        self.crossed_s = now_s
+        return 0.0 if is_first else self.backoff.next_delay_s()
+
+    def is_crossed_by(self, diff: Diff) -> bool:
+        """Whether a diff has a bid at or above the best ask, or the other way round."""
+        assert self.book is not None  # noqa: S101 (only books in sync are asked)
+        for row in diff.bids:
+            if row.amount > 0 and row.price >= self.book.get_price(True):  # noqa: FBT003
+                return not diff.asks  # an ask in the same diff may be what makes room
+        for row in diff.asks:
+            if row.amount > 0 and row.price <= self.book.get_price(False):  # noqa: FBT003
+                return not diff.bids
+        return False
 
     def apply(self, diff: Diff) -> None:
         """Bring a diff into the book."""
@@ -94,6 +125,7 @@ class BookFeed:
         self.book.apply_snapshot(snapshot.bids, snapshot.asks, snapshot.last_update_id)
         for diff in kept:
             self.apply(diff)
+        self.backoff.succeeded()
         self.loaded.set()
 
 
@@ -123,6 +155,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         self.metrics = OrderBookTrackerMetrics()
         self._complained: set[str] = set()
         self.gaps = 0
+        self.crossings = 0
         self.resyncs = 0
 
     @property
@@ -233,6 +266,17 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             return
         if accepted is None or feed.book is None:
             return
+        if feed.is_crossed_by(accepted):
+            # The engine matches before it tells, so a crossed book means that something was missed
+            # without a gap to show it. Hummingbot's book would hide that by dropping a side.
+            self.crossings += 1
+            feed.sequence.reset()
+            self.logger().warning(
+                f"The order book of {feed.trading_pair} was crossed: loading it again."
+            )
+            # A book that is crossed on the exchange itself would be loaded for ever.
+            self._resync(feed, pause_s=feed.pause_after_crossing_s(time.monotonic()))
+            return
         feed.apply(accepted)
         if feed.metrics is not None:
             self.metrics.total_diffs_processed += 1
@@ -248,17 +292,19 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             feed.metrics.trades_processed += 1
             feed.metrics.last_trade_timestamp = time.perf_counter()
 
-    def _resync(self, feed: BookFeed) -> None:
+    def _resync(self, feed: BookFeed, *, pause_s: float = 0.0) -> None:
         # A load that is under way may have asked before the present subscription began, so it is
         # not waited for.
         if feed.sync_task is not None:
             feed.sync_task.cancel()
         self.resyncs += 1
         feed.loaded.clear()
-        feed.sync_task = asyncio.ensure_future(self._synchronise(feed))
+        feed.sync_task = asyncio.ensure_future(self._synchronise(feed, pause_s))
 
-    async def _synchronise(self, feed: BookFeed) -> None:
+    async def _synchronise(self, feed: BookFeed, pause_s: float) -> None:
         """Load snapshots until one connects to the diffs that were kept meanwhile."""
+        if pause_s > 0:
+            await self._sleep(pause_s)
         for delay_s in chain(_SNAPSHOT_RETRY_S, repeat(_SNAPSHOT_RETRY_S[-1])):
             try:
                 snapshot = await self._fetch_snapshot(feed.symbol)
@@ -270,7 +316,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             except BackpackError as e:
                 reason = str(e)
             # The outermost loop: whatever is wrong with one snapshot, the next one may be right.
-            except Exception as e:
+            except Exception as e:  # noqa: BLE001
                 self.logger().exception("Unexpected error in a snapshot of %s.", feed.trading_pair)
                 reason = str(e)
             else:

@@ -15,7 +15,7 @@ from typing import Final
 from ..api.endpoints import ExecuteOrder
 from ..api.models import Market, OrderBookState, Side, Symbol
 from .accounts import Account, page
-from .book import PriceLevel, price_of
+from .book import PriceLevel
 from .desk import OutsideDesk
 from .events import (
     EngineEvent,
@@ -29,7 +29,7 @@ from .execution import Execution
 from .matching import Plan, check_plan, plan_matches, worst_price
 from .outside import OutsideMarket
 from .rules import UNKNOWN_SYMBOL_TEXT, Intent, invalid_order, invalid_request
-from .state import VERSION, EngineState, state_of
+from .state import EngineState, remember, restore
 from .venue import Venue
 
 # About as many digits as recorded: order ids have 11, trade ids 9, update ids 10.
@@ -387,40 +387,17 @@ class Engine:
 
     def state(self, account_ids: Iterable[str]) -> EngineState:
         """What has to be remembered of these accounts."""
-        accounts = [state_of(self._accounts[account_id]) for account_id in account_ids]
-        used = dict.fromkeys(order.symbol for account in accounts for order in account.orders)
-        return EngineState(
-            version=VERSION,
-            next_order_id=self._execution.next_order_id,
-            next_trade_ids={symbol: self._venues[symbol].next_trade_id for symbol in used},
-            markets=[self._venues[symbol].market for symbol in used],
-            collected_fees=self.collected_fees,
-            accounts=accounts,
-        )
+        accounts = [self._accounts[account_id] for account_id in account_ids]
+        return remember(accounts, self._venues, self._execution)
 
     def restore(self, state: EngineState) -> None:
         """Give accounts that are open here what they had; before anybody trades.
 
         Accounts of the state that are not open here are passed over.
         """
-        execution = self._execution
-        execution.next_order_id = max(execution.next_order_id, state.next_order_id)
-        execution.collected_fees = dict(state.collected_fees)
-        listed = list(self.markets.values())
-        self.list_markets([*listed, *(m for m in state.markets if m.symbol not in self.markets)])
-        for symbol, trade_id in state.next_trade_ids.items():
-            venue = self._venues[symbol]
-            venue.next_trade_id = max(venue.next_trade_id, trade_id)
-        for kept in state.accounts:
-            account = self._accounts.get(kept.name)
-            if account is None:
-                continue
-            account.restore(kept.balances, kept.orders, kept.fills)
-            for order in account.open.values():
-                venue = self._venues[order.symbol]
-                venue.book.side(order.side).add(order)
-                execution.publish_level(venue, order.side, price_of(order))
-        execution.flush()
+        unlisted = [market for market in state.markets if market.symbol not in self.markets]
+        self.list_markets([*self.markets.values(), *unlisted])
+        restore(state, self._venues, self._execution)
 
     def _venue(self, symbol: Symbol) -> Venue:
         venue = self._venues.get(symbol)

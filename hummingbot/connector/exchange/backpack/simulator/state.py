@@ -12,8 +12,10 @@ import msgspec
 
 from ..api.models import Market, OrderType, Symbol
 from .accounts import Account, hold_of
-from .book import remaining
+from .book import price_of, remaining
 from .events import ZERO, FillRecord, OrderRecord
+from .execution import Execution
+from .venue import Venue
 
 VERSION: Final = 1
 _FINISHED_ORDERS_KEPT: Final = 1_000
@@ -38,8 +40,8 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         version: of this form.
         next_order_id: no order has had it yet.
-        next_trade_ids: the same for the trades of each market that is named in the histories.
-        markets: those markets, so that their orders can be shown even if they are listed no more.
+        next_trade_ids: the same for the trades of each market.
+        markets: those that the histories name, so that their orders can be shown even if they are listed no more.
         collected_fees: asset to fees taken, less rebates, in units of the asset.
         accounts: by name.
     """
@@ -52,11 +54,50 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
     accounts: list[AccountState]
 
 
-def state_of(account: Account) -> AccountState:
-    """An account as it is now, with what is needed of its histories.
+def remember(
+    accounts: Iterable[Account], venues: Mapping[Symbol, Venue], execution: Execution
+) -> EngineState:
+    """What has to be kept of these accounts."""
+    kept = [_state_of(account) for account in accounts]
+    named = dict.fromkeys(
+        row.symbol for account in kept for rows in (account.orders, account.fills) for row in rows
+    )
+    return EngineState(
+        version=VERSION,
+        next_order_id=execution.next_order_id,
+        next_trade_ids={symbol: venue.next_trade_id for symbol, venue in venues.items()},
+        markets=[venues[symbol].market for symbol in named],
+        collected_fees=dict(execution.collected_fees),
+        accounts=kept,
+    )
 
-    Kept are all open orders with all their fills, and the latest of the others.
+
+def restore(state: EngineState, venues: Mapping[Symbol, Venue], execution: Execution) -> None:
+    """Make accounts, books and ids what they were.
+
+    Args:
+        state: was checked; its markets are among the venues.
+        venues: with books in which nothing rests.
+        execution: of an exchange on which nobody traded; accounts it does not have are passed over.
     """
+    execution.next_order_id = max(execution.next_order_id, state.next_order_id)
+    execution.collected_fees = dict(state.collected_fees)
+    for symbol, venue in venues.items():
+        venue.next_trade_id = max(venue.next_trade_id, state.next_trade_ids.get(symbol, 0))
+    for kept in state.accounts:
+        account = execution.accounts.get(kept.name)
+        if account is None:
+            continue
+        account.restore(kept.balances, kept.orders, kept.fills)
+        for order in account.open.values():
+            venue = venues[order.symbol]
+            venue.book.side(order.side).add(order)
+            execution.publish_level(venue, order.side, price_of(order))
+    execution.flush()
+
+
+def _state_of(account: Account) -> AccountState:
+    """An account with all open orders and their fills, and the latest of the others."""
     finished = [order for order in account.orders if order.order_id not in account.open]
     kept = {order.order_id for order in finished[-_FINISHED_ORDERS_KEPT:]} | account.open.keys()
     latest = account.fills[-_FILLS_KEPT:]

@@ -196,37 +196,8 @@ async def test_book_answers_what_a_taker_would_pay(trader, quote, eventually):
 # === paper trade
 
 
-class PaperTrader:
-    """Hummingbot's paper trade on our books, with a clock of the test's own."""
-
-    def __init__(self, market):
-        self.market = market
-        self.events = []
-        self._listener = EventForwarder(self.events.append)
-        for event in (
-            MarketEvent.BuyOrderCompleted,
-            MarketEvent.SellOrderCompleted,
-            MarketEvent.OrderFilled,
-        ):
-            market.add_listener(event, self._listener)
-        now_s = int(time.time()) - 30
-        self._clock = Clock(ClockMode.BACKTEST, 1, now_s, now_s + 60)
-        self._clock.add_iterator(market)
-
-    def __enter__(self):
-        self._clock.__enter__()
-        return self
-
-    def __exit__(self, *reason):
-        self._clock.__exit__(*reason)
-
-    def tick(self, seconds):
-        """Let so many seconds pass."""
-        self._clock.backtest_til(self._clock.current_timestamp + seconds)
-
-
 @pytest.fixture
-async def paper_trader(exchange, quote, monkeypatch):
+async def paper_market(exchange, quote, monkeypatch, eventually):
     """``backpack_paper_trade`` with funds, on a book of 50 SOL at 99.90 and at 100.10."""
     monkeypatch.setenv("BACKPACK_REST_URL", exchange.rest_url)
     monkeypatch.setenv("BACKPACK_WS_URL", exchange.ws_url)
@@ -235,57 +206,52 @@ async def paper_trader(exchange, quote, monkeypatch):
     market = create_paper_trade_market("backpack", [PAIR])
     market.set_balance("USDC", Decimal(10_000))
     market.set_balance("SOL", Decimal(100))
-    with PaperTrader(market) as trader:
-        await market.start_network()
-        yield trader
+    clock = Clock(ClockMode.REALTIME, 0.1)
+    clock.add_iterator(market)
+    with clock:
+        running = asyncio.ensure_future(clock.run())
+        await eventually(lambda: market.ready)
+        yield market
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
         await market.stop_network()
     await Connections().close()
 
 
-async def test_paper_trade_fills_a_market_order_from_our_book(paper_trader, eventually):
-    """It becomes ready, and after its delay takes what our book offers."""
-    market = paper_trader.market
-    await eventually(lambda: market.ready)
-    order_id = market.buy(PAIR, Decimal(2), OrderType.MARKET)
-    paper_trader.tick(3)
-    await asyncio.sleep(0)
-    assert paper_trader.events == []
-    paper_trader.tick(3)
-    await eventually(lambda: len(paper_trader.events) == 2)
-
-    filled, completed = paper_trader.events
-    assert (filled.order_id, filled.amount, filled.price) == (order_id, 2, Decimal("100.1"))
-    assert completed.base_asset_amount == 2
-    assert market.get_balance("SOL") == pytest.approx(Decimal(102), rel=Decimal("0.01"))
-
-
-async def test_paper_trade_fills_a_limit_order_when_our_book_crosses_it(
-    paper_trader, quote, eventually
+async def test_paper_trade_fills_limit_and_market_orders_from_our_book(
+    paper_market, quote, place, eventually
 ):
-    """A resting paper order fills when the real book comes to its price."""
-    market = paper_trader.market
-    await eventually(lambda: market.ready)
-    order_id = market.buy(PAIR, Decimal(2), OrderType.LIMIT, Decimal("99.95"))
-    paper_trader.tick(1)
-    await asyncio.sleep(0.05)
-    assert paper_trader.events == []
+    """Hummingbot's paper trade becomes ready on our books and matches against them.
 
-    quote("Ask", "99.92", "5")
-    book = market.order_books[PAIR]
-    await eventually(lambda: book.get_price(True) == 99.92)
-    paper_trader.tick(1)
-    await eventually(lambda: len(paper_trader.events) == 2)
-    assert {event.order_id for event in paper_trader.events} == {order_id}
+    A market order takes what our book offers (after five seconds, as paper trade delays it); a
+    limit order fills when the book comes to its price, another one by a public trade beyond its
+    price.
+    """
+    events = []
+    listener = EventForwarder(events.append)
+    for event in (
+        MarketEvent.BuyOrderCompleted,
+        MarketEvent.SellOrderCompleted,
+        MarketEvent.OrderFilled,
+    ):
+        paper_market.add_listener(event, listener)
 
+    def names(order_id):
+        return [type(event).__name__ for event in events if event.order_id == order_id]
 
-async def test_paper_trade_fills_a_limit_order_by_a_trade_at_its_price(
-    paper_trader, place, eventually
-):
-    """The public trades that we tell reach Hummingbot's paper matching."""
-    market = paper_trader.market
-    await eventually(lambda: market.ready)
-    order_id = market.sell(PAIR, Decimal(1), OrderType.LIMIT, Decimal("100.05"))
-    paper_trader.tick(1)
+    market_id = paper_market.sell(PAIR, Decimal(2), OrderType.MARKET)
+    buy_id = paper_market.buy(PAIR, Decimal(2), OrderType.LIMIT, Decimal("99.95"))
+    sell_id = paper_market.sell(PAIR, Decimal(1), OrderType.LIMIT, Decimal("100.05"))
+    await asyncio.sleep(0.3)  # three ticks, in which nothing happens
+    assert events == []
+
     place("main", "Bid", None, "3")  # somebody pays 100.10, more than our 100.05
-    await eventually(lambda: len(paper_trader.events) == 2)
-    assert {event.order_id for event in paper_trader.events} == {order_id}
+    await eventually(lambda: names(sell_id) == ["OrderFilledEvent", "SellOrderCompletedEvent"])
+    assert names(buy_id) == []
+    quote("Ask", "99.92", "5")
+    await eventually(lambda: names(buy_id) == ["OrderFilledEvent", "BuyOrderCompletedEvent"])
+    await eventually(lambda: names(market_id) == ["OrderFilledEvent", "SellOrderCompletedEvent"])
+
+    prices = {event.order_id: event.price for event in events if hasattr(event, "price")}
+    assert prices[market_id] == pytest.approx(Decimal("99.90"))
+    assert paper_market.get_balance("SOL") == pytest.approx(Decimal(99), abs=Decimal("0.01"))

@@ -1,4 +1,4 @@
-"""Delays between attempts: doubling to a limit, with jitter, from the start after a healthy time."""
+"""Delays between attempts: doubling to a limit, with jitter, anew after a healthy time."""
 
 import pytest
 from hypothesis import given
