@@ -101,12 +101,15 @@ class BookFeed:
     def is_crossed_by(self, diff: Diff) -> bool:
         """Whether a diff has a bid at or above the best ask, or the other way round."""
         assert self.book is not None  # noqa: S101 (only books in sync are asked)
-        for row in diff.bids:
-            if row.amount > 0 and row.price >= self.book.get_price(True):  # noqa: FBT003
-                return not diff.asks  # an ask in the same diff may be what makes room
-        for row in diff.asks:
-            if row.amount > 0 and row.price <= self.book.get_price(False):  # noqa: FBT003
-                return not diff.bids
+        try:
+            for row in diff.bids:
+                if row.amount > 0 and row.price >= self.book.get_price(True):  # noqa: FBT003
+                    return not diff.asks  # an ask in the same diff may be what makes room
+            for row in diff.asks:
+                if row.amount > 0 and row.price <= self.book.get_price(False):  # noqa: FBT003
+                    return not diff.bids
+        except OSError:
+            pass  # what Hummingbot's book raises for an empty side, which nothing can cross
         return False
 
     def apply(self, diff: Diff) -> None:

@@ -6,6 +6,7 @@ absent from open orders and history after every request that could still create 
 """
 
 import asyncio
+import contextlib
 import difflib
 import math
 import time
@@ -16,6 +17,7 @@ from typing import Any, override
 
 from hummingbot.connector.exchange_py_base import ExchangePyBase
 from hummingbot.connector.utils import get_new_client_order_id
+from hummingbot.core.data_type.cancellation_result import CancellationResult
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate
 from hummingbot.core.data_type.limit_order import LimitOrder
@@ -56,6 +58,7 @@ from .backpack_web_utils import RestClient
 
 _CLIENT_ID_ATTEMPTS = 5
 _FILL_GRACE_S = 2.0
+_SETTLE_S = 0.1
 # Far above any real order, far below what Decimal's 28 digits can divide by the smallest step.
 _LARGEST_NUMBER = Decimal(10) ** 15
 
@@ -315,6 +318,46 @@ class OrderLifecycle(ExchangePyBase):
         self._update_order_after_failure(order_id, trading_pair, exception)
 
     # === cancelling
+
+    @override
+    async def cancel_all(self, timeout_seconds: float) -> list[CancellationResult]:
+        """Cancel every order and see it through: at a stop Hummingbot drops the connector next.
+
+        An order on its way to the exchange is cancelled when it has arrived, and of one that was
+        filled before its cancellation came the fills are recorded.
+
+        Args:
+            timeout_seconds: for all of it.
+
+        Returns:
+            For each order that was open, whether this cancelled it.
+        """
+        orders = [order for order in self.in_flight_orders.values() if not order.is_done]
+        cancelled: set[str] = set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await asyncio.gather(
+                    *(self._cancel_arrived(order, cancelled) for order in orders),
+                    return_exceptions=True,
+                )
+                await self._settle_cancelled(orders)
+        return [
+            CancellationResult(order.client_order_id, order.client_order_id in cancelled)
+            for order in orders
+        ]
+
+    async def _cancel_arrived(self, order: InFlightOrder, cancelled: set[str]) -> None:
+        while order.client_order_id in self._placing:
+            await self._sleep(_SETTLE_S)
+        if not order.is_done and await self._execute_order_cancel(order) is not None:
+            cancelled.add(order.client_order_id)
+
+    async def _settle_cancelled(self, orders: list[InFlightOrder]) -> None:
+        while left := [order for order in orders if not order.is_done]:
+            await self._update_order_status()
+            if not any(order.is_pending_cancel_confirmation for order in left):
+                return
+            await self._sleep(_SETTLE_S)
 
     @override
     async def _place_cancel(self, order_id: str, tracked_order: InFlightOrder) -> bool:

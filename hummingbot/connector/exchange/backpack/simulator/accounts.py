@@ -90,9 +90,7 @@ class Account:
         self._funds = {asset: Funds(*quantities) for asset, quantities in balances.items()}
         self.orders, self.fills = list(orders), list(fills)
         self.open = {o.order_id: o for o in self.orders if not o.status.is_terminal}
-        self._by_client_id = {
-            o.client_id: o for o in self.open.values() if o.client_id is not None
-        }
+        self._by_client_id = {o.client_id: o for o in self.open.values() if o.client_id is not None}
 
     def deposit(self, asset: str, quantity: Decimal) -> None:
         """Add `quantity` of `asset`; a negative one is withdrawn.

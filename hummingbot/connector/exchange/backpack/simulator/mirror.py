@@ -6,8 +6,10 @@ of our orders that fills, `fill_model` says. What connects and asks for snapshot
 """
 
 from decimal import Decimal
+from typing import Final
 
 from ..api.depth import DepthSequence
+from ..api.errors import SequenceGap
 from ..api.models import Depth, DepthLevel, Side, Symbol
 from ..api.streams import DepthDiff, PublicTrade
 from .desk import OutsideDesk
@@ -19,6 +21,8 @@ from .fill_model import (
     take_from_front,
     taken_before_ours,
 )
+
+_MEMORIES_KEPT: Final = 1_000
 
 type Diff = DepthDiff[DepthLevel]
 type Snapshot = Depth[DepthLevel]
@@ -96,9 +100,13 @@ class MirroredMarket:
             accepted = self._sequence.accept(diff)
             if accepted is not None:
                 self._apply_diff(accepted)
+        except SequenceGap:
+            self._go_blind()
+            raise
+        except (ArithmeticError, ValueError):
+            self.lose()
+            raise
         finally:
-            if self._sequence.last_update_id is None:
-                self._go_blind()
             self._desk.flush()
 
     def on_trade(self, trade: PublicTrade) -> None:
@@ -153,6 +161,9 @@ class MirroredMarket:
         if not any(part.is_ours for part in queue):
             self._memories.pop((side, price), None)
             return None
+        if len(self._memories) > _MEMORIES_KEPT:
+            # Levels that our orders have left and of which nobody has spoken since.
+            self._memories.clear()
         return self._memories.setdefault((side, price), LevelMemory())
 
     # --- levels ---

@@ -41,7 +41,8 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
         version: of this form.
         next_order_id: no order has had it yet.
         next_trade_ids: the same for the trades of each market.
-        markets: those that the histories name, so that their orders can be shown even if they are listed no more.
+        markets: those that the histories name: their orders must be shown even if they are listed
+            no more.
         collected_fees: asset to fees taken, less rebates, in units of the asset.
         accounts: by name.
     """

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from ..api.models import Market, OrderBookState, OrderType, PriceBand
+from ..api.models import Market, OrderBookState, OrderType, PriceBand, TimeInForce
 from .book import Book
 from .events import Refusal, TradeEvent
 from .rules import Intent, MarketRules, invalid_order

@@ -91,7 +91,7 @@ async def test_keys_of_nobody_are_told_at_the_connection_check(exchange, start_t
 
 
 async def test_keys_of_nobody_leave_a_short_log(
-    exchange, start_trader, quick_reconnects, caplog, eventually
+    quick_reconnects, exchange, start_trader, caplog, eventually
 ):
     """The account stream is refused again and again: each time one line, never a traceback."""
     trader = await start_trader(
@@ -302,7 +302,7 @@ async def test_closed_market_fails_with_a_reason(ordering):
 
 @pytest.mark.parametrize("bad", ["NOPE-USDC", "HNT-USDC", "SOL_USDC"])
 async def test_pair_that_cannot_be_followed_is_told_once_and_never_ready(
-    exchange, start_trader, quick_reconnects, caplog, eventually, bad
+    quick_reconnects, exchange, start_trader, caplog, eventually, bad
 ):
     """The connector says which pair it is and goes on with the others, without tracebacks."""
     trader = await start_trader(exchange, ready=False, trading_pairs=[PAIR, bad])
@@ -379,7 +379,7 @@ async def test_clock_that_jumps_while_trading_is_corrected_unseen(
 
 
 async def test_clock_that_jumps_during_an_outage_does_not_keep_the_stream_away(
-    trader, exchange, quick_reconnects, agree
+    quick_reconnects, trader, exchange, agree
 ):
     """A subscription signed with the old time is refused; the time is asked anew."""
     with exchange.faults.clock_skew(60_000):

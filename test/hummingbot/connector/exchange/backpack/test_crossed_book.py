@@ -85,3 +85,15 @@ async def test_market_that_stays_crossed_is_not_loaded_without_end(trader, sourc
     assert 0 < pauses_s[1] < pauses_s[2] < pauses_s[3]
     assert feed.pause_after_crossing_s(1100.0) == 0
     assert Decimal(str(best_prices(trader)[0])) == Decimal("99.9")
+
+
+async def test_side_that_is_empty_is_crossed_by_nothing(exchange, quote, start_trader, eventually):
+    """Hummingbot's book raises when it has no price; the stream must not break on it."""
+    quote("Bid", "99.90", "50")
+    trader = await start_trader(exchange)
+    quote("Bid", "120.00", "1")
+    quote("Ask", "130.00", "1")
+    source = trader.connector._orderbook_ds
+    await eventually(lambda: source.metrics.total_diffs_processed == 2)
+    assert best_prices(trader) == (120.0, 130.0)
+    assert (source.crossings, source.gaps, source.stream.connects) == (0, 0, 1)

@@ -116,7 +116,7 @@ async def test_pair_added_while_running_is_followed_and_removed_again(
 
 
 async def test_pair_added_is_followed_after_a_reconnect_too(
-    exchange, trader, quote, quick_reconnects, eventually
+    quick_reconnects, exchange, trader, quote, eventually
 ):
     """Subscriptions are what is wanted, not what was once sent."""
     connector = trader.connector
