@@ -16,6 +16,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from hummingbot_backpack import home, overlay
+from hummingbot_backpack.demo_interrupt import INTERRUPTED
 
 _LONGEST_MINUTES = 24 * 60
 _LARGEST_PORT = 65_535
@@ -31,7 +32,7 @@ records with the books of the exchange. No account, no network and no real money
 _EPILOG = """\
 Ctrl-C ends it early, in the same way. The exit code is 0 when every order and fill is accounted
 for on both sides, 1 when not (it then says why, and keeps the home with its logs), 2 when it could
-not run.
+not run, 130 when it was stopped before the bot was running.
 
 A home that was kept can be looked at with `scripts/hummingbot --home FOLDER history NAME`; the
 password of its key store is "demo".
@@ -70,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: command line without the program's name; ``None`` takes the process's own.
 
     Returns:
-        0 if all went well, 1 if something does not hold, 2 if it cannot run here.
+        0 if all went well, 1 if something does not hold, 2 if it cannot run here, 130 if it was
+        interrupted before the bot was running.
     """
     options = parse(arguments)
     # The demo is about this plugin, whatever was compared in this terminal before.
@@ -79,9 +81,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if problem is not None:
         print(f"demo: {problem}", file=sys.stderr)
         return 2
-    from hummingbot_backpack import demo_run
+    try:
+        from hummingbot_backpack import demo_run
 
-    return demo_run.main(options)
+        return demo_run.main(options)
+    except KeyboardInterrupt:  # before there was anything to end in order
+        return INTERRUPTED
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:

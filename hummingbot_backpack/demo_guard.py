@@ -24,6 +24,7 @@ _STAGES = (
     ((ENGINE,), 30.0),
     ((SIMULATOR,), 5.0),
 )
+_MOST_ROUNDS = 5
 
 
 def main() -> int:
@@ -44,7 +45,10 @@ def end_all(home: Path) -> None:
     """
     for modules, patience_s in _STAGES:
         # More than once: a command may have started a bot just before it was ended.
-        while found := _running(home, modules):
+        for _ in range(_MOST_ROUNDS):
+            found = _running(home, modules)
+            if not found:
+                break
             for process in found:
                 _quietly(process.terminate)
             _, left = psutil.wait_procs(found, timeout=patience_s)

@@ -21,9 +21,8 @@ def demo_home(chosen: Path | None) -> Iterator[Path]:
             which the caller removes.
 
     Raises:
-        DemoError: the folder belongs to somebody else, or to a demo that runs.
+        DemoError: the folder cannot be written, or belongs to somebody else or to a demo that runs.
         HomeError: it cannot be made a home.
-        OSError: it cannot be written.
     """
     if chosen is None:
         folder = Path(tempfile.mkdtemp(prefix="backpack-demo-")).resolve()
@@ -34,7 +33,10 @@ def demo_home(chosen: Path | None) -> Iterator[Path]:
                 f"{folder} is not empty and was not made by the demo. Choose a new folder: the "
                 "demo stores keys of its own for the connector."
             )
-    folder = home.prepare(folder)
+    try:
+        folder = home.prepare(folder)
+    except OSError as e:
+        raise DemoError(f"{folder} cannot be made a Hummingbot home: {e.strerror or e}.") from e
     with (folder / _MARKER).open("w") as marker:
         try:
             fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)

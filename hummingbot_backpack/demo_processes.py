@@ -21,7 +21,6 @@ from hummingbot_backpack import demo_guard
 
 _READY_WITHIN_S = 30.0
 _END_WITHIN_S = 5.0
-_GUARD_WITHIN_S = 60.0
 _COMMAND_WITHIN_S = 180.0
 _SNAPSHOT_WITHIN_S = 5.0
 _LAST_LINES = 12
@@ -79,10 +78,9 @@ class LocalExchange:
         try:
             return Ready(**json.loads(line))
         except (ValueError, TypeError):
-            reason = self._log.read_text(errors="replace").strip().splitlines()
-            raise DemoError(
-                "The local exchange did not start: " + (reason[-1] if reason else "it says nothing")
-            ) from None
+            said = self._log.read_text(errors="replace").strip().splitlines()
+            reason = said[-1].rpartition(": error: ")[2] if said else "it says nothing"
+            raise DemoError(f"The local exchange did not start: {reason}") from None
 
     @property
     def is_running(self) -> bool:
@@ -214,10 +212,5 @@ def guarded(home: Path) -> Iterator[None]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-    ) as guard:
-        try:
-            yield
-        finally:
-            if guard.stdin is not None:
-                guard.stdin.close()
-            guard.wait(_GUARD_WITHIN_S)
+    ):
+        yield  # leaving the block closes its input and waits for it

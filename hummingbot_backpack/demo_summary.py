@@ -171,6 +171,12 @@ class Row:
         """Both figures in plain digits, all of them."""
         return number(self.bot), number(self.exchange)
 
+    @property
+    def difference(self) -> str:
+        """A sentence with both figures."""
+        ours, theirs = self.texts
+        return f"{self.name.strip()}: {ours} for Hummingbot, {theirs} on the exchange."
+
 
 def compare(bot: BotRecords, exchange: ExchangeBooks, pair: str) -> list[Row]:
     """Every figure that both sides know.

@@ -98,43 +98,56 @@ class BookFeed:
         self.crossed_s = now_s
         return 0.0 if is_first else self.backoff.next_delay_s()
 
-    def is_crossed_by(self, diff: Diff) -> bool:
-        """Whether a diff has a bid at or above the best ask, or the other way round."""
-        assert self.book is not None  # noqa: S101 (only books in sync are asked)
-        try:
-            for row in diff.bids:
-                if row.amount > 0 and row.price >= self.book.get_price(True):  # noqa: FBT003
-                    return not diff.asks  # an ask in the same diff may be what makes room
-            for row in diff.asks:
-                if row.amount > 0 and row.price <= self.book.get_price(False):  # noqa: FBT003
-                    return not diff.bids
-        except OSError:
-            pass  # what Hummingbot's book raises for an empty side, which nothing can cross
-        return False
+    def apply(self, diff: Diff) -> bool:
+        """Bring a diff into the book, unless it would cross it.
 
-    def apply(self, diff: Diff) -> None:
-        """Bring a diff into the book."""
-        update_id = diff.last_update_id
-        _number(diff.bids, update_id)
-        _number(diff.asks, update_id)
-        assert self.book is not None  # noqa: S101 (only books in sync are applied to)
-        self.book.apply_diffs(diff.bids, diff.asks, update_id)
+        Returns:
+            False if a bid is at or above the best ask, or an ask at or below the best bid; the
+            book is then unchanged. A diff of both sides is applied: one may make room for the
+            other.
+        """
+        book, bids, asks, update_id = self.book, diff.bids, diff.asks, diff.last_update_id
+        assert book is not None  # noqa: S101 (only books in sync are applied to)
+        # One pass over the rows, before the book sees them: this runs for every message.
+        if bids:
+            best_ask = _best(book, is_ask=True)
+            for row in bids:
+                row.update_id = update_id
+                if row.price >= best_ask and row.amount > 0 and not asks:
+                    return False
+        if asks:
+            best_bid = _best(book, is_ask=False)
+            for row in asks:
+                row.update_id = update_id
+                if row.price <= best_bid and row.amount > 0 and not bids:
+                    return False
+        book.apply_diffs(bids, asks, update_id)
+        return True
 
-    def load(self, snapshot: Depth[BookRow], kept: list[Diff]) -> None:
-        """Start the book anew from a snapshot and the diffs that came after it."""
-        _number(snapshot.bids, snapshot.last_update_id)
-        _number(snapshot.asks, snapshot.last_update_id)
+    def load(self, snapshot: Depth[BookRow], kept: list[Diff]) -> bool:
+        """Start the book anew from a snapshot and the diffs that came after it.
+
+        Returns:
+            False if one of the diffs would cross the book, which is then not right.
+        """
+        for row in chain(snapshot.bids, snapshot.asks):
+            row.update_id = snapshot.last_update_id
         assert self.book is not None  # noqa: S101 (a book exists before it is synchronised)
         self.book.apply_snapshot(snapshot.bids, snapshot.asks, snapshot.last_update_id)
-        for diff in kept:
-            self.apply(diff)
+        if not all(self.apply(diff) for diff in kept):
+            self.sequence.reset()
+            return False
         self.backoff.succeeded()
         self.loaded.set()
+        return True
 
 
-def _number(rows: list[BookRow], update_id: int) -> None:
-    for row in rows:
-        row.update_id = update_id
+def _best(book: OrderBook, *, is_ask: bool) -> float:
+    """Best price of a side; one that nothing reaches while the side is empty."""
+    try:
+        return float(book.get_price(is_ask))
+    except OSError:  # what Hummingbot's book raises for an empty side
+        return math.inf if is_ask else -math.inf
 
 
 class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
@@ -269,7 +282,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             return
         if accepted is None or feed.book is None:
             return
-        if feed.is_crossed_by(accepted):
+        if not feed.apply(accepted):
             # The engine matches before it tells, so a crossed book means that something was missed
             # without a gap to show it. Hummingbot's book would hide that by dropping a side.
             self.crossings += 1
@@ -280,7 +293,6 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             # A book that is crossed on the exchange itself would be loaded for ever.
             self._resync(feed, pause_s=feed.pause_after_crossing_s(time.monotonic()))
             return
-        feed.apply(accepted)
         if feed.metrics is not None:
             self.metrics.total_diffs_processed += 1
             feed.metrics.diffs_processed += 1
@@ -323,9 +335,10 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 self.logger().exception("Unexpected error in a snapshot of %s.", feed.trading_pair)
                 reason = str(e)
             else:
-                feed.load(snapshot, kept)
-                self.metrics.total_snapshots_processed += 1
-                return
+                if feed.load(snapshot, kept):
+                    self.metrics.total_snapshots_processed += 1
+                    return
+                reason = "it is crossed"
             if reason:
                 self.logger().warning(
                     f"The order book of {feed.trading_pair} cannot be loaded, trying again in "

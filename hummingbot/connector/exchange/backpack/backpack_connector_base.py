@@ -37,7 +37,7 @@ from .api.errors import (
     DecodeError,
     ExchangeUnavailable,
 )
-from .api.models import Account, Market, Symbol, SystemStatus
+from .api.models import Account, HistoricOrder, Market, Symbol, SystemStatus
 from .api.replies import parse_reply
 from .api.streams import BalanceUpdate
 from .api.symbols import tradable_symbols
@@ -115,6 +115,7 @@ class BackpackConnectorBase(Reconciliation):
         self._balances_told_s: dict[str, float] = {}
         self._placing: set[str] = set()
         self._unknown: set[str] = set()
+        self._history_requests: dict[Symbol, asyncio.Task[list[HistoricOrder]]] = {}
         self._clock_lock = asyncio.Lock()
         self._is_reconciliation_due = False
         self._background: set[asyncio.Task[None]] = set()

@@ -40,7 +40,7 @@ from .api.errors import (
     TransportError,
     refusal,
 )
-from .api.models import OrderStatus, PlacedOrder
+from .api.models import HistoricOrder, OrderStatus, PlacedOrder, Symbol
 from .backpack_constants import (
     HISTORY_PAGE,
     UNKNOWN_ORDER_PATIENCE_S,
@@ -58,6 +58,8 @@ from .backpack_web_utils import RestClient
 
 _CLIENT_ID_ATTEMPTS = 5
 _FILL_GRACE_S = 2.0
+# So long a look-up waits for others to share its request.
+_SHARED_LOOK_UP_S = 0.1
 _SETTLE_S = 0.1
 # Far above any real order, far below what Decimal's 28 digits can divide by the smallest step.
 _LARGEST_NUMBER = Decimal(10) ** 15
@@ -292,9 +294,25 @@ class OrderLifecycle(ExchangePyBase):
                 GetOrder(symbol=request.symbol, client_id=request.client_id)
             )
         except OrderNotFound:
-            rows = await self.rest.send(GetOrderHistory(symbol=request.symbol, limit=HISTORY_PAGE))
+            rows = await self._recent_orders(request.symbol)
             return next((report_of_history(r) for r in rows if is_placed_by(r, request)), None)
         return report_of_order(order) if is_placed_by(order, request) else None
+
+    async def _recent_orders(self, symbol: Symbol) -> list[HistoricOrder]:
+        """The latest orders of a market, asked after now.
+
+        Look-ups at the same time share one request: only 30 a minute are allowed.
+        """
+        task = self._history_requests.get(symbol)
+        if task is None:
+            task = asyncio.ensure_future(self._ask_recent_orders(symbol))
+            self._history_requests[symbol] = task
+        return await asyncio.shield(task)
+
+    async def _ask_recent_orders(self, symbol: Symbol) -> list[HistoricOrder]:
+        await self._sleep(_SHARED_LOOK_UP_S)
+        del self._history_requests[symbol]  # who comes from now on needs a later answer
+        return await self.rest.send(GetOrderHistory(symbol=symbol, limit=HISTORY_PAGE))
 
     @override
     def _on_order_failure(

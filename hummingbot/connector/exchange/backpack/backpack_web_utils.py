@@ -202,10 +202,13 @@ class RestClient:
         await self._environment.start()
         url = URL(self._environment.rest_url + endpoint.path).with_query(endpoint.query())
         session = await self._connections.session()
+        # aiohttp sends a DELETE again by itself when the connection breaks, but does not know it by
+        # this name, which goes out in capitals.
+        method = endpoint.method.value.lower()
         sent_s = time.perf_counter()
         try:
             async with session.request(
-                endpoint.method.value,
+                method if endpoint.is_write else endpoint.method.value,
                 url,
                 data=endpoint.body(),
                 headers=headers,

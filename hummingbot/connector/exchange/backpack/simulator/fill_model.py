@@ -127,7 +127,7 @@ class LevelMemory:
         _forget(self._decreases, time_us)
         unseen = front = quantity
         for decrease in self._decreases:
-            if decrease.time_us >= time_us:
+            if _belong_together(time_us, decrease.time_us):
                 paired = min(unseen, decrease.quantity)
                 done = min(paired, decrease.moved)
                 decrease.quantity -= paired
@@ -146,7 +146,7 @@ class LevelMemory:
         """
         _forget(self._trades, time_us)
         for trade in self._trades:
-            if trade.time_us <= time_us:
+            if _belong_together(trade.time_us, time_us):
                 paired = min(quantity, trade.quantity)
                 trade.quantity -= paired
                 quantity -= paired
@@ -157,6 +157,10 @@ class LevelMemory:
         _forget(self._decreases, time_us)
         if quantity:
             self._decreases.append(_Unpaired(time_us, quantity, moved))
+
+
+def _belong_together(trade_us: int, decrease_us: int) -> bool:
+    return trade_us <= decrease_us <= trade_us + PAIRING_WINDOW_US
 
 
 def _forget(waiting: deque[_Unpaired], now_us: int) -> None:

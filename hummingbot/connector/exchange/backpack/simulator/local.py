@@ -6,102 +6,45 @@
 Used by the command line, by tests and by the connector's demo mode. Knows nothing of the connector.
 """
 
+import asyncio
+import logging
 import os
-import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
-from enum import StrEnum
-from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Self
+from types import TracebackType
+from typing import Final, Self
 
-from ..api.models import Market, MarketType, OrderBookState, Symbol
+import msgspec
+
+from ..api.models import Symbol
 from ..api.signing import KEY_BYTES, Signer, generate_key_pair
-from .candle_history import build_history
 from .engine import Engine
+from .events import BalanceEvent, EngineEvent, OrderEvent
 from .faults import Faults
-from .liquidity import Liquidity, ReplayLiquidity, SyntheticLiquidity
-from .markets import known_markets, reference_price
+from .market_life import MarketLife
+from .markets import known_markets
+from .mirror_source import MirrorSource
 from .server import Credentials, ExchangeServer, ServerOptions
-from .statistics import Candle, Statistics
+from .settings import (
+    DEFAULT_BALANCES,
+    AccountSettings,
+    LiquidityKind,
+    Settings,
+    check_settings,
+)
+from .state import AccountState, EngineState
+from .state_file import StateFile, StateFileError
 
-_NS_PER_US = 1_000
-_US_PER_S = 1_000_000
+__all__ = [
+    "DEFAULT_BALANCES",
+    "AccountSettings",
+    "LiquidityKind",
+    "LocalAccount",
+    "LocalExchange",
+    "Settings",
+    "StateFileError",
+]
 
-DEFAULT_BALANCES = MappingProxyType({"USDC": Decimal(100_000), "SOL": Decimal(1_000)})
-
-
-class LiquidityKind(StrEnum):
-    """Where other people's orders come from."""
-
-    SYNTHETIC = "synthetic"
-    REPLAY = "replay"
-    NONE = "none"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountSettings:
-    """One account to open.
-
-    Attributes:
-        name: id of the account inside the exchange.
-        api_key: base64 public key; empty, together with the secret, to have a pair made.
-        api_secret: base64 secret; never shown.
-        balances: free quantity by asset.
-    """
-
-    name: str = "main"
-    api_key: str = ""
-    api_secret: str = field(default="", repr=False)
-    balances: Mapping[str, Decimal] = DEFAULT_BALANCES
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What a local exchange is like.
-
-    Attributes:
-        markets: those with liquidity; every known market is listed and accepts orders.
-        accounts: the first one is the exchange's own `api_key` and `api_secret`.
-        liquidity: where other people's orders come from.
-        replay_file: recorded stream, for replay.
-        replay_speed: 2 replays twice as fast as recorded.
-        seed: same seed, same synthetic market and candle history.
-        frames_per_second: depth frames of each synthetic market.
-        maker_fee_bps: basis points of the asset received; negative for a rebate.
-        taker_fee_bps: as `maker_fee_bps`.
-        candle_history: whether candles and tickers reach back before the start.
-        rate_limits: whether requests are counted at all.
-        requests_per_minute: of one key or address.
-        history_per_minute: of these, for history over a time range.
-        ping_interval_s: seconds between pings on a socket.
-        pong_patience_s: seconds without a pong until a socket is cut.
-        max_buffered_bytes: how much may wait for a slow reader.
-        host: address to listen on.
-        port: TCP port, 0 for any free one.
-        clock_us: the time, µs since the epoch.
-    """
-
-    markets: tuple[str, ...] = ("SOL_USDC", "BTC_USDC")
-    accounts: tuple[AccountSettings, ...] = (AccountSettings(),)
-    liquidity: LiquidityKind = LiquidityKind.SYNTHETIC
-    replay_file: Path | None = None
-    replay_speed: float = 1.0
-    seed: int = 7
-    frames_per_second: float = 30.0
-    maker_fee_bps: Decimal = Decimal(8)
-    taker_fee_bps: Decimal = Decimal(10)
-    candle_history: bool = True
-    rate_limits: bool = True
-    requests_per_minute: int = 2_000
-    history_per_minute: int = 30
-    ping_interval_s: float = 60.0
-    pong_patience_s: float = 120.0
-    max_buffered_bytes: int = 8 << 20
-    host: str = "127.0.0.1"
-    port: int = 0
-    clock_us: Callable[[], int] = lambda: time.time_ns() // _NS_PER_US
+_SAVE_EVERY_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +70,9 @@ class LocalExchange:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings = settings or Settings()
-        markets = known_markets()
-        _check(settings, markets)
+        check_settings(settings)
         self.accounts = tuple(_with_keys(account) for account in settings.accounts)
-        self.engine = Engine(markets, clock_us=settings.clock_us)
+        self.engine = Engine(known_markets(), clock_us=settings.clock_us)
         for account in settings.accounts:
             self.engine.open_account(
                 account.name,
@@ -138,12 +80,13 @@ class LocalExchange:
                 maker_fee_bps=settings.maker_fee_bps,
                 taker_fee_bps=settings.taker_fee_bps,
             )
-        self._statistics = Statistics(self._history() if settings.candle_history else None)
+        self._memory = None if settings.state_file is None else Memory(self, settings.state_file)
+        self._life = MarketLife(self.engine, settings)
         self._server = ExchangeServer(
             self.engine,
             accounts=[Credentials(account.name, account.api_key) for account in self.accounts],
-            liquidity=self._liquidity(),
-            statistics=self._statistics,
+            liquidity=self._life.liquidity,
+            statistics=self._life.statistics,
             clock_us=settings.clock_us,
             options=_server_options(settings),
         )
@@ -183,18 +126,69 @@ class LocalExchange:
         """How many WebSocket connections are open."""
         return self._server.connections
 
+    @property
+    def market_source(self) -> LiquidityKind:
+        """Where other people's orders come from; `AUTO` only until the start has decided."""
+        return self._life.kind
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether a mirrored market cannot be seen now: then nothing of it is filled."""
+        return self.source is not None and self.source.is_blind
+
+    @property
+    def blind_markets(self) -> tuple[Symbol, ...]:
+        """The mirrored markets that cannot be seen now."""
+        return () if self.source is None else tuple(self.source.blind_symbols)
+
+    @property
+    def source(self) -> MirrorSource | None:
+        """What is mirrored; ``None`` if nothing is."""
+        return self._life.source
+
     async def start(self) -> None:
-        """Open for business.
+        """Open for business. A mirror waits for its source as long as the settings say.
 
         Raises:
             OSError: the address is taken or not ours.
+            ValueError: markets that the source does not have, or a state file in use.
         """
-        self._statistics.prepare(map(Symbol, self.settings.markets))
-        await self._server.start(self.settings.host, self.settings.port)
+        deadline_s = asyncio.get_running_loop().time() + self.settings.source_patience_s
+        try:
+            if self._memory is not None:
+                self._memory.acquire()
+            await self._life.look()
+            if self._memory is not None:
+                # With the source's rules, and before its orders: ours stand behind them.
+                self._memory.recall()
+            await self._life.open(deadline_s - asyncio.get_running_loop().time())
+            self._server.use(self._life.liquidity)
+            await self._server.start(self.settings.host, self.settings.port)
+        except BaseException:
+            await self._close()
+            raise
+        if self._memory is not None:
+            self._memory.start()
+
+    async def add_market(self, symbol: str) -> None:
+        """Bring one more market to life; one that lives already is left alone.
+
+        Of a mirror it waits a moment for sight; `blind_markets` says whether that was enough.
+
+        Raises:
+            ValueError: unknown, closed, or not a spot market.
+        """
+        await self._life.add(symbol)
 
     async def stop(self) -> None:
         """Close all connections and stop. Does nothing if not started."""
+        await self._close()
+
+    async def _close(self) -> None:
         await self._server.stop()
+        await self._life.close()
+        if self._memory is not None:
+            await self._memory.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -208,36 +202,6 @@ class LocalExchange:
     ) -> None:
         await self.stop()
 
-    def _liquidity(self) -> Liquidity | None:
-        settings = self.settings
-        symbols = [Symbol(name) for name in settings.markets]
-        match settings.liquidity:
-            case LiquidityKind.SYNTHETIC:
-                return SyntheticLiquidity(
-                    self.engine,
-                    symbols,
-                    seed=settings.seed,
-                    frames_per_second=settings.frames_per_second,
-                )
-            case LiquidityKind.REPLAY if settings.replay_file is not None:
-                return ReplayLiquidity(
-                    self.engine, settings.replay_file, speed=settings.replay_speed
-                )
-            case _:
-                return None
-
-    def _history(self) -> Callable[[Symbol, Decimal | None], list[Candle]]:
-        markets = self.engine.markets
-        start_s = self.settings.clock_us() // _US_PER_S
-
-        def history(symbol: Symbol, first_price: Decimal | None) -> list[Candle]:
-            if symbol not in self.settings.markets:
-                return []  # nobody trades there, and nobody ever did
-            price = first_price or self.engine.last_price(symbol) or reference_price(symbol)
-            return build_history(markets[symbol], price, start_s, self.settings.seed)
-
-        return history
-
 
 def _server_options(settings: Settings) -> ServerOptions:
     return ServerOptions(
@@ -247,28 +211,6 @@ def _server_options(settings: Settings) -> ServerOptions:
         pong_patience_s=settings.pong_patience_s,
         max_buffered_bytes=settings.max_buffered_bytes,
     )
-
-
-def _check(settings: Settings, markets: list[Market]) -> None:
-    known = {market.symbol: market for market in markets}
-    for name in settings.markets:
-        market = known.get(Symbol(name))
-        if market is None:
-            msg = f"unknown market {name!r}; known are: {', '.join(sorted(known))}"
-            raise ValueError(msg)
-        if market.order_book_state is not OrderBookState.OPEN:
-            msg = f"market {name!r} is {market.order_book_state.value}, nobody trades there"
-            raise ValueError(msg)
-        if market.market_type is not MarketType.SPOT:
-            msg = f"market {name!r} is no spot market, and only those can be traded here"
-            raise ValueError(msg)
-    names = [account.name for account in settings.accounts]
-    if not names or len(set(names)) < len(names):
-        msg = "there must be at least one account, and each needs a name of its own"
-        raise ValueError(msg)
-    if settings.liquidity is LiquidityKind.REPLAY and settings.replay_file is None:
-        msg = "replay needs a file to replay"
-        raise ValueError(msg)
 
 
 def _with_keys(account: AccountSettings) -> LocalAccount:

@@ -69,6 +69,17 @@ class MirroredMarket:
         # Another connection may lead to a source that was started anew, with smaller ids.
         self._last_trade_id = 0
 
+    def clear(self) -> None:
+        """Take everything away that the source has shown, and trade as any other market."""
+        self._sequence.reset()
+        self._memories.clear()
+        for side, levels in self._shown.items():
+            for price in levels:
+                self._desk.set_level(side, price, ZERO)
+            levels.clear()
+        self._desk.set_blind(is_blind=False)
+        self._desk.flush()
+
     def load(self, snapshot: Snapshot) -> None:
         """Start from a snapshot and the diffs that were kept since.
 

@@ -304,21 +304,37 @@ class SyntheticLiquidity:
             engine.open_account(
                 account_id, {}, maker_fee_bps=ZERO, taker_fee_bps=ZERO, unlimited=True
             )
-        action_s = _FRAMES_PER_ACTION / frames_per_second
-        self.markets = [
-            SyntheticMarket(engine, symbol, seed=seed, action_s=action_s)
-            for symbol in dict.fromkeys(symbols)
-        ]
+        self._engine = engine
+        self._seed = seed
+        self._action_s = _FRAMES_PER_ACTION / frames_per_second
+        self._has_started = False
+        self.markets: list[SyntheticMarket] = []
         self._waiting: list[SyntheticMarket] = []
-        mean_s = action_s / max(1, len(self.markets))
-        self._actions_per_step = max(1, round(_SHORTEST_WAIT_S / mean_s))
-        self._mean_delay_s = mean_s * self._actions_per_step
+        for symbol in dict.fromkeys(symbols):
+            self.add(symbol)
+        self._set_pace()
         self._delay_s = self._mean_delay_s
 
     def start(self) -> None:
         """Fill the books."""
+        self._has_started = True
         for market in self.markets:
             market.start()
+
+    def add(self, symbol: Symbol) -> None:
+        """Let one more market live."""
+        market = SyntheticMarket(
+            self._engine, symbol, seed=self._seed, action_s=self._action_s
+        )
+        self.markets.append(market)
+        self._set_pace()
+        if self._has_started:
+            market.start()
+
+    def _set_pace(self) -> None:
+        mean_s = self._action_s / max(1, len(self.markets))
+        self._actions_per_step = max(1, round(_SHORTEST_WAIT_S / mean_s))
+        self._mean_delay_s = mean_s * self._actions_per_step
 
     def next_delay_s(self) -> float:
         """Seconds to wait before the next `step`; the same until that is called."""

@@ -79,7 +79,7 @@ class Venue:
         if (
             intent.price is None
             or intent.time_in_force is not TimeInForce.GTC
-            or self.book.mid_price() is None
+            or None in {self.book.bids.best(), self.book.asks.best()}
             or self.book.against(intent.side).crosses(intent.price)
         ):
             raise Refusal(400, "TRADING_PAUSED", "The mirrored market cannot be seen")

@@ -18,6 +18,7 @@ from hummingbot.connector.exchange.backpack.simulator.local import (
 )
 
 TICK_S = 0.05
+PATIENCE_S = 0.5
 PLACE = "POST /api/v1/order"
 PLACE_BATCH = "POST /api/v1/orders"
 CANCEL = "DELETE /api/v1/order"
@@ -252,13 +253,15 @@ def quick_reconnects(monkeypatch):
 
 @pytest.fixture
 def little_patience(monkeypatch):
-    """Look for an order of unknown fate for a second and not for ten."""
+    """Look for an order of unknown fate for half a second and not for ten."""
     from hummingbot.connector.exchange.backpack import backpack_order_lifecycle as lifecycle
     from hummingbot.connector.exchange.backpack import backpack_reconciliation as reconciliation
 
-    monkeypatch.setattr(lifecycle, "UNKNOWN_ORDER_PATIENCE_S", 1.0)
-    monkeypatch.setattr(lifecycle, "UNKNOWN_ORDER_RETRY_S", (0.05, 0.1, 0.2))
-    monkeypatch.setattr(reconciliation, "UNKNOWN_ORDER_PATIENCE_S", 1.0)
+    monkeypatch.setattr(lifecycle, "UNKNOWN_ORDER_PATIENCE_S", PATIENCE_S)
+    monkeypatch.setattr(lifecycle, "UNKNOWN_ORDER_RETRY_S", (0.02, 0.05, 0.1))
+    monkeypatch.setattr(lifecycle, "_FILL_GRACE_S", 0.2)
+    monkeypatch.setattr(reconciliation, "UNKNOWN_ORDER_PATIENCE_S", PATIENCE_S)
+    return PATIENCE_S
 
 
 @pytest.fixture

@@ -125,11 +125,11 @@ def test_a_decrease_before_the_trade_or_long_after_is_another_matter(time_us):
     assert memory.decrease(Decimal(5), time_us) == 5
 
 
-@pytest.mark.parametrize("time_us", [101, 100 - PAIRING_WINDOW_US - 1])
-def test_a_trade_after_the_decrease_is_another_matter(time_us):
+@pytest.mark.parametrize("trade_us", [101, 100 - PAIRING_WINDOW_US - 1])
+def test_a_trade_after_the_decrease_or_long_before_is_another_matter(trade_us):
     memory = LevelMemory()
-    memory.cancelled(Decimal(5), Decimal(5), min(time_us, 100))
-    assert memory.trade(Decimal(5), max(time_us, 101)) == 5
+    memory.cancelled(Decimal(5), Decimal(5), 100)
+    assert memory.trade(Decimal(5), trade_us) == 5
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 50), st.integers(0, 3)), max_size=30))

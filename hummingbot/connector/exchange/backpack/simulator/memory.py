@@ -1,0 +1,112 @@
+"""Lets an exchange outlive its process: reads its state file at the start, writes it now and then.
+
+What is kept is `state`'s, how it is written `state_file`'s.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from .engine import Engine
+from .events import BalanceEvent, EngineEvent, OrderEvent
+from .state import AccountState, open_orders
+from .state_file import StateFile, StateFileError
+
+_SAVE_EVERY_S: Final = 5.0
+
+
+class Memory:
+    """The state of some accounts in a file.
+
+    Args:
+        engine: has the accounts.
+        account_ids: whose state is kept; others that the file names stay in it as they are.
+        path: the file.
+        tell: hears what a user should know.
+
+    Raises:
+        StateFileError: the file is damaged or cannot be read.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        account_ids: Sequence[str],
+        path: Path,
+        tell: Callable[[int, str], None],
+    ) -> None:
+        self._engine = engine
+        self._account_ids = account_ids
+        self._file = StateFile(path)
+        self._tell = tell
+        self._others: list[AccountState] = []
+        self._has_changed = False
+        self._is_open = False
+        self._saver: asyncio.Task[None] | None = None
+        self._file.read()  # what is wrong with it is better known now than when it is needed
+        engine.subscribe(self._on_event)
+
+    def open(self) -> None:
+        """Take the file and give the accounts what they had.
+
+        Raises:
+            StateFileError: it is damaged, cannot be read, or another exchange has it.
+        """
+        self._file.acquire()
+        state = self._file.read()
+        if state is not None:
+            self._engine.restore(state)
+            ours = [kept for kept in state.accounts if kept.name in self._account_ids]
+            self._others = [kept for kept in state.accounts if kept not in ours]
+            orders = sum(len(list(open_orders(kept))) for kept in ours)
+            self._tell(
+                logging.INFO,
+                f"Balances and {orders} open orders are those of {self._file.path}.",
+            )
+        self._is_open = True
+        self._has_changed = state is None
+
+    def start(self) -> None:
+        """Save now and then, when something has changed."""
+        self._saver = asyncio.create_task(self._save_for_ever())
+
+    async def close(self) -> None:
+        """Save for the last time and let others have the file. Does nothing if not open."""
+        if self._saver is not None:
+            self._saver.cancel()
+            await asyncio.gather(self._saver, return_exceptions=True)
+            self._saver = None
+        if self._is_open:
+            self._is_open = False
+            await self._save()
+        self._file.release()
+
+    async def _save_for_ever(self) -> None:
+        while True:
+            await self._save()
+            await asyncio.sleep(_SAVE_EVERY_S)
+
+    async def _save(self) -> None:
+        if not self._has_changed:
+            return
+        self._has_changed = False
+        state = self._engine.state(self._account_ids)
+        state = msgspec.structs.replace(state, accounts=[*state.accounts, *self._others])
+        content = self._file.encode(state)  # now, before anything in it changes
+        try:
+            # Cancelling the wait would not stop the thread: it is shielded and waited for.
+            await asyncio.shield(asyncio.to_thread(self._file.write, content))
+        except StateFileError as e:
+            self._has_changed = True
+            self._tell(logging.ERROR, f"The state of the demo is not saved: {e}")
+
+    def _on_event(self, event: EngineEvent) -> None:
+        match event:
+            case OrderEvent():
+                self._has_changed = True
+            case BalanceEvent():
+                self._has_changed = True
