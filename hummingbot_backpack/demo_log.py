@@ -1,6 +1,7 @@
 """What the logs of a demo tell: tracebacks, errors, warnings, and keys that must not be there."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ _ENTRY = re.compile(
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+"
     r"(?: - \d+ - (?P<logger>\S+) - (?P<level>[A-Z_]+) - | (?P<level2>[A-Z]+) \S+: )(?P<text>.*)"
 )
+# Of orders, mostly.
+_ID = re.compile(r"\b\w*\d{6,}\w*\b|\b[A-Za-z]*[0-9a-f]{16,}\b")
 _ERRORS = {"ERROR", "CRITICAL"}
 _LONGEST = 300
 
@@ -43,6 +46,15 @@ class LogReport:
                 self.errors.append(text)
             elif level == "WARNING":
                 self.warnings.append(text)
+
+
+def digest(texts: Iterable[str]) -> list[str]:
+    """Texts with what is different each time left out, the same ones told once, with their number.
+
+    The most frequent come first.
+    """
+    counts = Counter(_ID.sub("...", text) for text in texts)
+    return [f"{text} ({n} times)" if n > 1 else text for text, n in counts.most_common()]
 
 
 def report_of(files: Iterable[Path]) -> LogReport:

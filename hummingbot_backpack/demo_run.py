@@ -265,7 +265,7 @@ class Demo:
         price = f"{demo_summary.number(records.price)} {PAIR.split('-')[1]}"
         say(f"\nSummary, valued at the last price of {price}")
         say(demo_summary.table(rows, counts))
-        for text in dict.fromkeys([*log.errors, *log.warnings]):
+        for text in demo_log.digest([*log.errors, *log.warnings])[:_MOST_SENTENCES]:
             say(f"  log: {text}")
         if not self._problems:
             say(

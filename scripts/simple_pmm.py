@@ -208,6 +208,7 @@ class SimplePMM(StrategyV2Base):
         ask = max(
             _round(price * (1 + self.config.ask_spread), tick, ROUND_CEILING), best_bid + tick
         )
+        ask = max(ask, bid + tick)  # nor may it trade with the other quote
         return [
             OrderCandidate(
                 trading_pair=pair,

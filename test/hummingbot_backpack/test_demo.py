@@ -1,7 +1,9 @@
 """The demo itself: Hummingbot, the connector and the local exchange, each as its own process."""
 
+import fcntl
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +13,7 @@ import psutil
 import pytest
 import yaml
 
-from hummingbot_backpack import demo_guard
+from hummingbot_backpack import demo_guard, home
 
 STARTING_S = 90  # on a busy machine
 FIGURES = {
@@ -214,16 +216,12 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
 
 
 def test_two_demos_do_not_share_a_home(tmp_path):
-    import fcntl
-
-    with (tmp_path / "demo.lock").open("w") as lock:
+    with (home.prepare(tmp_path) / "demo.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert "Another demo is running" in refused("--home", str(tmp_path))
 
 
 def test_a_port_in_use_is_told(tmp_path):
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

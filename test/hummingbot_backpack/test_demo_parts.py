@@ -358,6 +358,20 @@ def test_the_log_is_searched_for_what_would_worry_a_person(tmp_path):
     assert report.warnings == ["Something - odd", "a warning of the exchange"]
 
 
+def test_the_same_line_about_many_orders_is_told_once():
+    texts = [
+        "It is slow.",
+        "Order HBOTSSLUC660c6b00260f7042cfc124d3e53 was not placed.",
+        "Order HBOTSSLUC660c6b011a4c7042cfc124d3e53 was not placed.",
+        "Order 60000000216 is unknown.",
+    ]
+    assert demo_log.digest(texts) == [
+        "Order ... was not placed. (2 times)",
+        "It is slow.",
+        "Order ... is unknown.",
+    ]
+
+
 def test_a_key_is_found_in_whatever_file_it_is(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep/data.sqlite").write_bytes(b"\x00\xffabc=SECRET=\x00")

@@ -260,6 +260,13 @@ async def test_a_quote_is_rounded_to_the_tick_away_from_the_price(market):
     await stop(bot)
 
 
+async def test_the_two_quotes_never_trade_with_one_another(market):
+    bot = Bot(market, bid_spread=0, ask_spread=0)
+    bot.tick(2)
+    assert [price for *_, price in market.placed] == [Decimal(100), Decimal("100.01")]
+    await stop(bot)
+
+
 def fill(market, bot, side, order_id, price, *, amount="0.5", fee=None):
     trade_fee = fee or DeductedFromReturnsTradeFee(percent=Decimal(0))
     values = (PAIR, side, OrderType.LIMIT, Decimal(price), Decimal(amount), trade_fee)

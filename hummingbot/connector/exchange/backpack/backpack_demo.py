@@ -4,12 +4,24 @@ The one place where the connector touches the simulator.
 """
 
 import asyncio
+from pathlib import Path
+from weakref import WeakKeyDictionary
 
-from .api.models import MarketType, OrderBookState, Symbol
-from .api.symbols import trading_pair_of
+from hummingbot.logger import HummingbotLogger
+
+from .api.models import MarketType, Symbol
+from .api.symbols import tradable_symbols
 from .backpack_demo_settings import DemoSettings
-from .simulator.local import AccountSettings, LocalExchange, Settings
-from .simulator.markets import known_markets
+from .backpack_environments import OutsideEnvironment
+from .simulator.local import LocalExchange
+from .simulator.settings import AccountSettings, LiquidityKind, Settings
+
+_LIQUIDITY = {
+    "auto": LiquidityKind.AUTO,
+    "live": LiquidityKind.MIRROR,
+    "synthetic": LiquidityKind.SYNTHETIC,
+    "replay": LiquidityKind.REPLAY,
+}
 
 
 class DemoExchange:
@@ -17,38 +29,70 @@ class DemoExchange:
 
     Args:
         settings: balances, fees and market.
-        trading_pairs: those that get a living market; all others are listed with empty books.
+        source: the exchange whose market is mirrored; only its public data are ever asked for.
+        logger: hears what a trader should know of the market.
     """
 
-    def __init__(self, settings: DemoSettings, trading_pairs: list[str]) -> None:
+    def __init__(
+        self, settings: DemoSettings, source: OutsideEnvironment, logger: HummingbotLogger
+    ) -> None:
         self.local = LocalExchange(
             Settings(
-                markets=_symbols_of(trading_pairs),
+                markets=(),
                 accounts=(AccountSettings(balances=dict(settings.balances)),),
+                liquidity=_LIQUIDITY[settings.market],
+                source_rest_url=source.rest_url,
+                source_ws_url=source.ws_url,
+                replay_file=Path(settings.replay_file) if settings.replay_file else None,
                 maker_fee_bps=settings.maker_fee_bps,
                 taker_fee_bps=settings.taker_fee_bps,
+                state_file=Path(settings.state_file) if settings.state_file else None,
+                tell=lambda level, text: logger.log(level, "Backpack demo: %s", text),
             )
         )
-        self._starting = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._is_open = False
 
-    async def open(self) -> None:
-        """Have it running."""
-        async with self._starting:
+    async def open(self, trading_pairs: list[str]) -> None:
+        """Have it running, with living markets for these pairs."""
+        async with self._lock:
             if not self._is_open:
                 await self.local.start()
                 self._is_open = True
+            for symbol in self._symbols_of(trading_pairs):
+                await self.local.add_market(symbol)
+
+    def _symbols_of(self, trading_pairs: list[str]) -> list[Symbol]:
+        """Symbols of the pairs it has; of the others the connector tells the trader."""
+        offered = tradable_symbols(self.local.engine.markets.values(), MarketType.SPOT)
+        wanted = set(trading_pairs)
+        return [symbol for symbol, pair in offered.items() if pair in wanted]
 
 
 class DemoEnvironment:
-    """A demo exchange as a connector sees it."""
+    """A demo exchange as one connector sees it.
+
+    Args:
+        exchange: where it trades.
+        trading_pairs: the connector's own list, which may grow.
+    """
 
     name = "demo"
 
-    def __init__(self, exchange: DemoExchange) -> None:
+    def __init__(self, exchange: DemoExchange, trading_pairs: list[str]) -> None:
         self._exchange = exchange
-        self.rest_url = ""
-        self.ws_url = ""
+        self._trading_pairs = trading_pairs
+        self._opened_pairs = -1
+
+    @property
+    def rest_url(self) -> str:
+        """Address of all REST operations; known once it is started."""
+        return self._exchange.local.rest_url
+
+    @property
+    def ws_url(self) -> str:
+        """Address of all streams; known once it is started."""
+        return self._exchange.local.ws_url
 
     @property
     def api_key(self) -> str:
@@ -61,25 +105,40 @@ class DemoEnvironment:
         return self._exchange.local.api_secret
 
     async def start(self) -> None:
-        """Have the exchange running."""
-        if not self.rest_url:
-            await self._exchange.open()
-            self.ws_url = self._exchange.local.ws_url
-            self.rest_url = self._exchange.local.rest_url
+        """Have the exchange running, and every pair that was added since."""
+        pairs = len(self._trading_pairs)
+        if pairs != self._opened_pairs:
+            await self._exchange.open(self._trading_pairs)
+            self._opened_pairs = pairs
 
 
-def own_demo(settings: DemoSettings, trading_pairs: list[str]) -> DemoEnvironment:
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[DemoSettings, DemoExchange]] = (
+    WeakKeyDictionary()
+)
+
+
+def own_demo(
+    settings: DemoSettings,
+    source: OutsideEnvironment,
+    trading_pairs: list[str],
+    logger: HummingbotLogger,
+) -> DemoEnvironment:
     """A demo that no other connector sees."""
-    return DemoEnvironment(DemoExchange(settings, trading_pairs))
+    return DemoEnvironment(DemoExchange(settings, source, logger), trading_pairs)
 
 
-def _symbols_of(trading_pairs: list[str]) -> tuple[Symbol, ...]:
-    """Symbols of the pairs that the simulator can bring to life."""
-    wanted = set(trading_pairs)
-    return tuple(
-        market.symbol
-        for market in known_markets()
-        if trading_pair_of(market) in wanted
-        and market.market_type is MarketType.SPOT
-        and market.order_book_state is OrderBookState.OPEN
-    )
+def shared_demo(
+    settings: DemoSettings,
+    source: OutsideEnvironment,
+    trading_pairs: list[str],
+    logger: HummingbotLogger,
+) -> DemoEnvironment:
+    """The demo of this configuration, for every connector that Hummingbot makes of it.
+
+    Hummingbot makes one to test a connection, one to show balances and one to trade; to a trader
+    they are one account.
+    """
+    exchanges = _shared.setdefault(asyncio.get_event_loop(), {})
+    if settings not in exchanges:
+        exchanges[settings] = DemoExchange(settings, source, logger)
+    return DemoEnvironment(exchanges[settings], trading_pairs)

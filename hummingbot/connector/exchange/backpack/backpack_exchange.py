@@ -70,12 +70,16 @@ class BackpackExchange(BackpackConnectorBase):
         environment: Environment
         if trading_required and (is_demo or not has_keys):
             # Only a demo needs the simulator, so only a demo pays for importing it.
-            from .backpack_demo import own_demo  # noqa: PLC0415
+            from .backpack_demo import own_demo, shared_demo  # noqa: PLC0415
 
             settings = DemoSettings.parse(
                 backpack_balances, backpack_market, backpack_fees, backpack_state_file
             )
-            demo = own_demo(settings, trading_pairs or [])
+            # Asked for in a program each connector has its own; from Hummingbot's configuration,
+            # where there is no such wish, all of one configuration are one account.
+            choose = own_demo if str(demo_mode).lower() not in _NO else shared_demo
+            trading_pairs = [] if trading_pairs is None else trading_pairs
+            demo = choose(settings, outside_environment(), trading_pairs, self.logger())
             environment, api_key, api_secret = demo, demo.api_key, demo.api_secret
             self.logger().warning(
                 "Backpack demo: no order goes to the real exchange, and the money is not real."

@@ -11,7 +11,7 @@ import logging
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -101,6 +101,20 @@ def _add_liquidity(parser: argparse.ArgumentParser, default: Settings) -> None:
         default=default.liquidity.value,
         help="default %(default)s",
     )
+    add(
+        "--source-rest-url",
+        type=_url("http"),
+        default=default.source_rest_url,
+        metavar="URL",
+        help="exchange to mirror (default %(default)s)",
+    )
+    add(
+        "--source-ws-url",
+        type=_url("ws"),
+        default=default.source_ws_url,
+        metavar="URL",
+        help="its streams (default %(default)s)",
+    )
     add("--replay", type=Path, metavar="FILE", help="recorded stream (JSON lines) to replay")
     add("--replay-speed", type=_positive, default=default.replay_speed, metavar="FACTOR")
     add("--seed", type=int, default=default.seed, help="same seed, same market (default 7)")
@@ -116,6 +130,12 @@ def _add_liquidity(parser: argparse.ArgumentParser, default: Settings) -> None:
 def _add_service(parser: argparse.ArgumentParser, default: Settings) -> None:
     group = parser.add_argument_group("service")
     add = group.add_argument
+    add(
+        "--state-file",
+        type=Path,
+        metavar="FILE",
+        help="keep funds, orders and fills there over a restart (default: forget them)",
+    )
     add("--no-rate-limits", action="store_true", help="count no requests")
     add("--requests-per-minute", type=_count, default=default.requests_per_minute, metavar="N")
     add("--history-per-minute", type=_count, default=default.history_per_minute, metavar="N")
@@ -142,6 +162,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         markets=tuple(dict.fromkeys(arguments.market or Settings().markets)),
         accounts=(main, *arguments.account),
         liquidity=kind,
+        source_rest_url=arguments.source_rest_url,
+        source_ws_url=arguments.source_ws_url,
         replay_file=arguments.replay,
         replay_speed=arguments.replay_speed,
         seed=arguments.seed,
@@ -153,6 +175,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         requests_per_minute=arguments.requests_per_minute,
         history_per_minute=arguments.history_per_minute,
         ping_interval_s=arguments.ping_interval,
+        state_file=arguments.state_file,
         host=arguments.host,
         port=arguments.port,
     )
@@ -175,6 +198,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(str(e))
     try:
         asyncio.run(_serve(exchange))
+    except ValueError as e:
+        parser.error(str(e))
     except OSError as e:
         parser.error(f"cannot listen on {arguments.host}:{arguments.port}: {e.strerror or e}")
     return 0
@@ -191,7 +216,7 @@ async def _serve(exchange: LocalExchange) -> None:
         _log.info(
             "listening on %s, %s liquidity in %s",
             exchange.rest_url,
-            settings.liquidity.value,
+            exchange.market_source.value,
             ", ".join(settings.markets),
         )
         await stop.wait()
@@ -236,6 +261,17 @@ def _positive(text: str) -> float:
     if not 0 < value < 1e6:  # noqa: PLR2004 (also refuses NaN and infinity)
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return value
+
+
+def _url(scheme: str) -> Callable[[str], str]:
+    def url(text: str) -> str:
+        if not text.startswith((f"{scheme}://", f"{scheme}s://")):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not an address of {scheme}:// or {scheme}s://"
+            )
+        return text
+
+    return url
 
 
 def _fee(text: str) -> Decimal:

@@ -7,21 +7,18 @@ Used by the command line, by tests and by the connector's demo mode. Knows nothi
 """
 
 import asyncio
-import logging
 import os
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final, Self
-
-import msgspec
+from typing import Self
 
 from ..api.models import Symbol
 from ..api.signing import KEY_BYTES, Signer, generate_key_pair
 from .engine import Engine
-from .events import BalanceEvent, EngineEvent, OrderEvent
 from .faults import Faults
 from .market_life import MarketLife
 from .markets import known_markets
+from .memory import Memory
 from .mirror_source import MirrorSource
 from .server import Credentials, ExchangeServer, ServerOptions
 from .settings import (
@@ -31,8 +28,7 @@ from .settings import (
     Settings,
     check_settings,
 )
-from .state import AccountState, EngineState
-from .state_file import StateFile, StateFileError
+from .state_file import StateFileError
 
 __all__ = [
     "DEFAULT_BALANCES",
@@ -43,8 +39,6 @@ __all__ = [
     "Settings",
     "StateFileError",
 ]
-
-_SAVE_EVERY_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +74,11 @@ class LocalExchange:
                 maker_fee_bps=settings.maker_fee_bps,
                 taker_fee_bps=settings.taker_fee_bps,
             )
-        self._memory = None if settings.state_file is None else Memory(self, settings.state_file)
         self._life = MarketLife(self.engine, settings)
+        self._memory = None
+        if settings.state_file is not None:
+            names = [account.name for account in self.accounts]
+            self._memory = Memory(self.engine, names, settings.state_file, self._life.tell)
         self._server = ExchangeServer(
             self.engine,
             accounts=[Credentials(account.name, account.api_key) for account in self.accounts],
@@ -155,12 +152,10 @@ class LocalExchange:
         """
         deadline_s = asyncio.get_running_loop().time() + self.settings.source_patience_s
         try:
-            if self._memory is not None:
-                self._memory.acquire()
             await self._life.look()
             if self._memory is not None:
-                # With the source's rules, and before its orders: ours stand behind them.
-                self._memory.recall()
+                # With the source's rules, and before its orders: they will go before ours.
+                self._memory.open()
             await self._life.open(deadline_s - asyncio.get_running_loop().time())
             self._server.use(self._life.liquidity)
             await self._server.start(self.settings.host, self.settings.port)
@@ -188,7 +183,7 @@ class LocalExchange:
         await self._server.stop()
         await self._life.close()
         if self._memory is not None:
-            await self._memory.stop()
+            await self._memory.close()
 
     async def __aenter__(self) -> Self:
         await self.start()

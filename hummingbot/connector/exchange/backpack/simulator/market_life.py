@@ -7,7 +7,6 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
 from decimal import Decimal
 
 from ..api.backoff import Backoff
@@ -214,5 +213,3 @@ class MarketLife:
             else:
                 self.statistics.add_history(symbol, bars)
                 return
-
-

@@ -6,6 +6,7 @@ What is kept is `state`'s, how it is written `state_file`'s.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ import msgspec
 from .engine import Engine
 from .events import BalanceEvent, EngineEvent, OrderEvent
 from .state import AccountState, open_orders
-from .state_file import StateFile, StateFileError
+from .state_file import StateFile, StateFileError, encode
 
 _SAVE_EVERY_S: Final = 5.0
 
@@ -45,8 +46,10 @@ class Memory:
         self._tell = tell
         self._others: list[AccountState] = []
         self._has_changed = False
+        self._has_recalled = False
         self._is_open = False
         self._saver: asyncio.Task[None] | None = None
+        self._is_closing = asyncio.Event()
         self._file.read()  # what is wrong with it is better known now than when it is needed
         engine.subscribe(self._on_event)
 
@@ -57,6 +60,10 @@ class Memory:
             StateFileError: it is damaged, cannot be read, or another exchange has it.
         """
         self._file.acquire()
+        self._is_open, self._is_closing = True, asyncio.Event()
+        if self._has_recalled:
+            return
+        self._has_recalled = True
         state = self._file.read()
         if state is not None:
             self._engine.restore(state)
@@ -67,7 +74,6 @@ class Memory:
                 logging.INFO,
                 f"Balances and {orders} open orders are those of {self._file.path}.",
             )
-        self._is_open = True
         self._has_changed = state is None
 
     def start(self) -> None:
@@ -76,9 +82,9 @@ class Memory:
 
     async def close(self) -> None:
         """Save for the last time and let others have the file. Does nothing if not open."""
+        self._is_closing.set()
         if self._saver is not None:
-            self._saver.cancel()
-            await asyncio.gather(self._saver, return_exceptions=True)
+            await self._saver
             self._saver = None
         if self._is_open:
             self._is_open = False
@@ -86,9 +92,10 @@ class Memory:
         self._file.release()
 
     async def _save_for_ever(self) -> None:
-        while True:
+        while not self._is_closing.is_set():
             await self._save()
-            await asyncio.sleep(_SAVE_EVERY_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_closing.wait(), _SAVE_EVERY_S)
 
     async def _save(self) -> None:
         if not self._has_changed:
@@ -96,10 +103,9 @@ class Memory:
         self._has_changed = False
         state = self._engine.state(self._account_ids)
         state = msgspec.structs.replace(state, accounts=[*state.accounts, *self._others])
-        content = self._file.encode(state)  # now, before anything in it changes
+        content = encode(state)  # now, before anything in it changes
         try:
-            # Cancelling the wait would not stop the thread: it is shielded and waited for.
-            await asyncio.shield(asyncio.to_thread(self._file.write, content))
+            await asyncio.to_thread(self._file.write, content)
         except StateFileError as e:
             self._has_changed = True
             self._tell(logging.ERROR, f"The state of the demo is not saved: {e}")

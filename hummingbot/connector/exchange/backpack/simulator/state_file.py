@@ -17,6 +17,11 @@ from .state import EngineState, check
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError, ValueError, ArithmeticError)
 
 
+def encode(state: EngineState) -> bytes:
+    """The content of the file: JSON, for people to look into."""
+    return msgspec.json.format(msgspec.json.encode(state), indent=1)
+
+
 class StateFileError(ValueError):
     """The file cannot be used; the text says why and what to do."""
 
@@ -53,14 +58,14 @@ class StateFile:
             ) from e
         return state
 
-    def write(self, state: EngineState) -> None:
-        """Save, whole or not at all.
+    def write(self, content: bytes) -> None:
+        """Save what `encode` gave, whole or not at all.
 
         Raises:
             StateFileError: the file cannot be written; the old one is as it was.
         """
         try:
-            self._replace(msgspec.json.format(msgspec.json.encode(state), indent=1))
+            self._replace(content)
         except OSError as e:
             raise StateFileError(f"{self.path} cannot be written: {e.strerror or e}") from e
 

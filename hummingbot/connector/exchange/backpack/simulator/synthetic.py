@@ -323,9 +323,7 @@ class SyntheticLiquidity:
 
     def add(self, symbol: Symbol) -> None:
         """Let one more market live."""
-        market = SyntheticMarket(
-            self._engine, symbol, seed=self._seed, action_s=self._action_s
-        )
+        market = SyntheticMarket(self._engine, symbol, seed=self._seed, action_s=self._action_s)
         self.markets.append(market)
         self._set_pace()
         if self._has_started:

@@ -71,8 +71,10 @@ ORDER = {
         ),
         (
             request(RESTMethod.POST, "/api/v1/order", data=ORDER),
-            "instruction=orderExecute&clientId=7&orderType=Limit&postOnly=true&price=99.5"
-            "&quantity=1.5&side=Bid&symbol=SOL_USDC",
+            (
+                "instruction=orderExecute&clientId=7&orderType=Limit&postOnly=true&price=99.5"
+                "&quantity=1.5&side=Bid&symbol=SOL_USDC"
+            ),
         ),
         (
             request(
@@ -89,8 +91,10 @@ ORDER = {
                     {"symbol": "BTC_USDC", "side": "Bid", "orderType": "Market", "quantity": "1"},
                 ],
             ),
-            "instruction=orderExecute&orderType=Market&quantity=2&side=Ask&symbol=SOL_USDC"
-            "&instruction=orderExecute&orderType=Market&quantity=1&side=Bid&symbol=BTC_USDC",
+            (
+                "instruction=orderExecute&orderType=Market&quantity=2&side=Ask&symbol=SOL_USDC"
+                "&instruction=orderExecute&orderType=Market&quantity=1&side=Bid&symbol=BTC_USDC"
+            ),
         ),
     ],
     ids=["GET", "GET with query", "POST", "DELETE", "batch"],

@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import random
 import time
 from contextlib import ExitStack
 from decimal import Decimal
@@ -138,7 +139,9 @@ def ordering(trader, caplog, calls):
 
 @pytest.mark.parametrize("order_type", [LIMIT, LIMIT_MAKER, MARKET])
 @pytest.mark.parametrize("amount", ["0", "-1", "NaN", "Infinity", "-Infinity", "sNaN", "1E+30"])
-async def test_amount_that_is_no_amount_fails_with_a_reason(ordering, agree, trader, amount, order_type):
+async def test_amount_that_is_no_amount_fails_with_a_reason(
+    ordering, agree, trader, amount, order_type
+):
     """Nothing is sent, whatever the kind of order."""
     reason = await ordering.fails(amount, "99.50", order_type)
     assert reason == f"The amount {Decimal(amount)} is not a positive number of a possible size."
@@ -147,7 +150,9 @@ async def test_amount_that_is_no_amount_fails_with_a_reason(ordering, agree, tra
 
 @pytest.mark.parametrize("order_type", [LIMIT, LIMIT_MAKER])
 @pytest.mark.parametrize("price", ["0", "-99.5", "NaN", "Infinity", "sNaN", "1E+30"])
-async def test_price_that_is_no_price_fails_with_a_reason(ordering, agree, trader, price, order_type):
+async def test_price_that_is_no_price_fails_with_a_reason(
+    ordering, agree, trader, price, order_type
+):
     """A limit order needs a price; nothing is sent."""
     reason = await ordering.fails(1, price, order_type)
     assert reason == f"The price {Decimal(price)} is not a positive number of a possible size."
@@ -223,12 +228,25 @@ async def test_off_grid_numbers_are_rounded_down_to_the_grid(trader, exchange, a
     await agree(trader)
 
 
+async def test_quantised_numbers_are_on_the_grid_of_every_market_and_never_too_large(trader):
+    """As Hummingbot quantises with our rules: numbers of all magnitudes, in all open markets."""
+    connector, dice = trader.connector, random.Random(7)
+    assert len(connector.trading_rules) >= 50
+    for pair, rule in connector.trading_rules.items():
+        for exponent in range(-9, 7):
+            number = Decimal(dice.randrange(1, 10**12)).scaleb(exponent - 12)
+            amount = connector.quantize_order_amount(pair, number)
+            price = connector.quantize_order_price(pair, number)
+            assert 0 <= amount <= number
+            assert 0 <= price <= number
+            assert amount % rule.min_base_amount_increment == 0
+            assert price % rule.min_price_increment == 0
+
+
 async def test_tiny_ticks_are_sent_without_an_exponent(exchange, start_trader, agree, calls):
     """A price of 0.000000001 is those eleven characters on the wire, and a valid order."""
     trader = await start_trader(exchange, trading_pairs=["BONK-USDC"])
-    order_id = trader.connector.buy(
-        "BONK-USDC", Decimal(1_000_000), LIMIT, Decimal("0.0000000019")
-    )
+    order_id = trader.connector.buy("BONK-USDC", Decimal(1_000_000), LIMIT, Decimal("0.0000000019"))
     await trader.open(order_id)
     (call,) = calls.of(PLACE)
     assert b'"price":"0.000000001"' in call.body

@@ -60,7 +60,7 @@ async def resting(trader, price, amount=2):
 async def test_streams_dropped_come_back_with_what_happened_meanwhile(
     trader, exchange, quote, agree, eventually
 ):
-    """During the outage the connector is not ready; afterwards fills and book are the exchange's."""
+    """Not ready during the outage; afterwards fills and book are the exchange's."""
     filled, half_filled, kept = [
         await resting(trader, price) for price in ("99.97", "99.96", "99.50")
     ]
@@ -163,9 +163,7 @@ async def test_network_stopped_sends_nothing_any_more(trader, exchange, calls, e
     assert calls.all == []
 
 
-async def test_batch_under_way_survives_a_stop_of_the_network(
-    trader, exchange, agree, eventually
-):
+async def test_batch_under_way_survives_a_stop_of_the_network(trader, exchange, agree, eventually):
     """A batch was sent, the network was stopped before its reply: its orders are found again."""
     from hummingbot.core.data_type.limit_order import LimitOrder
 
@@ -277,9 +275,7 @@ async def test_gap_of_one_pair_reloads_that_pair_only(
     await eventually(lambda: is_right(trader, exchange, *FIVE_PAIRS))
 
 
-async def test_five_pairs_are_right_again_after_a_drop(
-    exchange, start_trader, calls, eventually
-):
+async def test_five_pairs_are_right_again_after_a_drop(exchange, start_trader, calls, eventually):
     """All five change during the outage; one request each brings them back."""
     trader = await start_trader(exchange, trading_pairs=FIVE_PAIRS)
     symbols = [pair.replace("-", "_") for pair in FIVE_PAIRS]
@@ -300,9 +296,7 @@ async def test_five_pairs_are_right_again_after_a_drop(
     await eventually(lambda: is_right(trader, exchange, *FIVE_PAIRS))
 
 
-async def test_drop_during_a_snapshot_does_not_mix_two_connections(
-    trader, exchange, eventually
-):
+async def test_drop_during_a_snapshot_does_not_mix_two_connections(trader, exchange, eventually):
     """The snapshot asked for on the first connection is useless on the second."""
     with exchange.faults.delay_replies(0.3, DEPTH) as late:
         exchange.faults.drop_websockets()
@@ -366,21 +360,6 @@ async def test_closing_frame_is_followed_by_a_new_connection(trader, exchange, e
     await eventually(lambda: connects(trader) == (2, 2))
     await trader.ready()
     assert is_right(trader, exchange)
-import timeit,dataclasses,copy,sys
-sys.path.insert(0,'/tmp/x')
-from decimal import Decimal as D
-import importlib.util
-from dataclasses import dataclass
-@dataclass(slots=True,kw_only=True)
-class R:
-    a:int;b:int;c:int;d:int;e:int;f:int;g:int;h:int;i:int;j:int;k:int;l:int;m:int;n:int;o:int;p:int;q:int;r:int;s:int
-r=R(**{k:1 for k in 'abcdefghijklmnopqrs'})
-for n,f in dict(rep=lambda:dataclasses.replace(r),cp=lambda:copy.copy(r)).items():
-    print(n,min(timeit.repeat(f,number=20000,repeat=3))/20000*1e6)
-d=D('98.97')
-print(min(timeit.repeat(lambda:hash(d),number=100000,repeat=3))/1e5*1e6)
-x=D('3.45')
-print(min(timeit.repeat(lambda:d*x,number=100000,repeat=3))/1e5*1e6)
 
 
 async def test_snapshot_of_a_lost_connection_does_not_make_the_next_one_ready(

@@ -1,4 +1,4 @@
-"""A recorded stream goes through a real socket into Hummingbot's book, which must be the exchange's.
+"""A recorded stream goes through a real socket into a book, which must be the exchange's.
 
 The recording lies in a folder next to the checkout, or where the environment variable
 ``BACKPACK_SHARED`` points to; the tests skip when it is absent.

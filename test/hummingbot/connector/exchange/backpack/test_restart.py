@@ -1,4 +1,4 @@
-"""A bot is stopped with open orders and started again: it takes up exactly what the exchange holds."""
+"""A bot is stopped with open orders and started again: it takes up what the exchange holds."""
 
 import json
 from decimal import Decimal

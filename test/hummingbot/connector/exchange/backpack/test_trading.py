@@ -91,7 +91,9 @@ async def test_limit_order_partly_filled_is_cancelled(trader, quote, agree, even
     await agree(trader)
 
 
-@pytest.mark.parametrize(("trade_type", "side", "price"), [(BUY, "Ask", "99.95"), (SELL, "Bid", "100.05")])
+@pytest.mark.parametrize(
+    ("trade_type", "side", "price"), [(BUY, "Ask", "99.95"), (SELL, "Bid", "100.05")]
+)
 async def test_limit_order_fills_in_parts(trader, quote, agree, trade_type, side, price):
     """A maker pays 8 bps for each part; the last part completes the order."""
     order_id = send(trader, trade_type, 1, price)
@@ -216,7 +218,7 @@ async def test_market_order_without_liquidity_fails_with_the_reason(
 async def test_market_order_that_meets_nobody_fails_with_the_exchanges_reason(
     trader, exchange, agree
 ):
-    """The book empties while the order is under way: the exchange's refusal reaches the strategy."""
+    """The book empties while the order is under way: the strategy is told the refusal."""
     with exchange.faults.delay_requests(0.2, PLACE) as fault:
         order_id = send(trader, BUY, 1)
         await fault.wait_hit()
@@ -353,9 +355,7 @@ async def test_cancel_accepted_for_later_loses_against_a_fill(
     await agree(trader)
 
 
-async def test_cancel_while_the_order_is_still_being_placed_never_fails_it(
-    trader, exchange, agree
-):
+async def test_cancel_while_the_order_is_still_being_placed_never_fails_it(trader, exchange, agree):
     """The exchange does not know the order yet: that says nothing of an order on its way."""
     with exchange.faults.delay_requests(0.5, PLACE) as fault:
         order_id = send(trader, BUY, 1, "99.50")
@@ -451,7 +451,7 @@ async def test_batch_with_a_refused_order_places_the_others(trader, calls, agree
 async def test_batch_refused_as_a_whole_places_each_order_alone(
     exchange, quote, start_trader, calls, agree
 ):
-    """One order that can never be accepted refuses the whole batch; the others are not its victims."""
+    """One order that can never be accepted refuses the whole batch; the others are placed."""
     quote("Bid", "99.90", "50")
     trader = await start_trader(exchange, trading_pairs=[PAIR, "PYTH-USDC"])
     good, bad = trader.connector.batch_order_create(

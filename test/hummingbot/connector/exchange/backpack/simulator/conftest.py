@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import time
+from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
@@ -294,3 +295,50 @@ def shared():
 def sample(shared):
     """The payload of one sample file."""
     return lambda name: json.loads((shared / "samples" / f"{name}.json").read_text())["payload"]
+
+
+@pytest.fixture(scope="session")
+def watch_fills():
+    """Check what each trade of a mirrored market's source does to orders of these accounts.
+
+    ``watch_fills(engine, market, names)`` counts the fills it has seen, by kind.
+    """
+
+    def watch(engine, market, names):
+        on_trade, seen = market.on_trade, Counter()
+
+        def executed():
+            return {
+                order.order_id: order
+                for name in names
+                for order in engine.order_history(name, limit=200)[0]
+            }
+
+        def watched(trade):
+            side = Side.ASK if trade.taker_side is Side.BID else Side.BID
+            before = executed()
+            desk = engine.outside(trade.symbol)
+            queue = [part.order_id for part in desk.queue(side, trade.price)]
+            on_trade(trade)
+            left = {part.order_id for part in desk.queue(side, trade.price)}
+            filled = Decimal(0)
+            for order_id, order in executed().items():
+                gained = order.executed_quantity - before[order_id].executed_quantity
+                if not gained:
+                    continue
+                filled += gained
+                sign = 1 if side is Side.BID else -1
+                assert order.side is side
+                assert sign * order.price >= sign * trade.price
+                if order.price == trade.price:
+                    seen["at the price"] += 1
+                    ahead = queue[: queue.index(order_id)]
+                    assert left.isdisjoint(ahead), "everything before it has to be gone"
+                else:
+                    seen["through"] += 1
+            assert filled <= trade.quantity
+
+        market.on_trade = watched
+        return seen
+
+    return watch

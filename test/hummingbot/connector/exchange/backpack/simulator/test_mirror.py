@@ -570,41 +570,11 @@ def test_money_is_conserved_and_limits_are_kept(sequence):
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(commands, max_size=40))
-def test_a_trade_fills_no_more_than_itself_and_nobody_before_his_turn(sequence):
+@given(sequence=st.lists(commands, max_size=40))
+def test_a_trade_fills_no_more_than_itself_and_nobody_before_his_turn(watch_fills, sequence):
     """Watched from outside: what each public trade of the source did to our orders."""
     run = Run()
-    tape = run.tape
-    on_trade = tape.market.on_trade
-
-    def watched(trade):
-        side = BID if trade.taker_side is ASK else ASK
-        before = {
-            order.order_id: order
-            for name in ("main", "other")
-            for order in tape.engine.open_orders(name)
-        }
-        queue = tape.engine.outside(SOL).queue(side, trade.price)
-        on_trade(trade)
-        filled = Decimal(0)
-        left = {part.order_id for part in tape.engine.outside(SOL).queue(side, trade.price)}
-        for name in ("main", "other"):
-            for order in tape.engine.order_history(name, limit=1000)[0]:
-                known = before.get(order.order_id)
-                gained = known and order.executed_quantity - known.executed_quantity
-                if not gained:
-                    continue
-                filled += gained
-                sign = 1 if side is BID else -1
-                assert order.side is side
-                assert sign * order.price >= sign * trade.price
-                if order.price == trade.price:
-                    ids = [part.order_id for part in queue]
-                    ahead = ids[: ids.index(order.order_id)]
-                    assert left.isdisjoint(ahead), "everything before it has to be gone"
-        assert filled <= trade.quantity
-
-    tape.market.on_trade = watched
+    watch_fills(run.tape.engine, run.tape.market, ("main", "other"))
     for command in sequence:
         run.step(command)
 
