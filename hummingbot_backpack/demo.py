@@ -34,7 +34,7 @@ Ctrl-C ends it early, in the same way. The exit code is 0 when every order and f
 for on both sides, 1 when not (it then says why, and keeps the home with its logs), 2 when it could
 not run, 130 when it was stopped before the bot was running.
 
-A home that was kept can be looked at with `scripts/hummingbot --home FOLDER history NAME`; the
+A home that was kept can be looked at with `scripts/hummingbot --home FOLDER logs` (or status); the
 password of its key store is "demo".
 """
 

@@ -145,6 +145,8 @@ class Demo:
 
     async def _start_bot(self, hbot: Hbot, ready: Ready) -> bool:
         """Connect and start; ``False`` if interrupted before there was a bot."""
+        if self._interrupt.requested:
+            return False
         keys = {"backpack_api_key": ready.api_key, "backpack_api_secret": ready.api_secret}
         # An interrupted command might leave anything behind, so each is waited for: some seconds.
         say(f"  hbot connect {CONNECTOR}")

@@ -353,11 +353,11 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         return snapshot
 
     async def _feed_of(self, trading_pair: str) -> BookFeed:
+        for feed in self._feeds.values():
+            if feed.trading_pair == trading_pair:
+                return feed  # even if its market is no longer offered
         symbol = await self._connector.symbol_of(trading_pair)
-        feed = self._feeds.get(symbol)
-        if feed is None:
-            feed = self._feeds[symbol] = BookFeed(symbol, trading_pair)
-        return feed
+        return self._feeds.setdefault(symbol, BookFeed(symbol, trading_pair))
 
     @override
     async def subscribe_to_trading_pair(self, trading_pair: str) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import statistics
 import time
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import override
 
@@ -40,13 +41,14 @@ from .api.errors import (
 from .api.models import Account, HistoricOrder, Market, Symbol, SystemStatus
 from .api.replies import parse_reply
 from .api.streams import BalanceUpdate
-from .api.symbols import tradable_symbols
+from .api.symbols import tradable_symbols, trading_pair_of
 from .backpack_api_order_book_data_source import (
     BackpackAPIOrderBookDataSource,
     BackpackOrderBookTracker,
 )
 from .backpack_api_user_stream_data_source import BackpackAPIUserStreamDataSource
 from .backpack_auth import BackpackAuth
+from .backpack_backoff import new_backoff
 from .backpack_constants import (
     ORDER_ID_MAX_LENGTH,
     ORDER_ID_PREFIX,
@@ -112,6 +114,7 @@ class BackpackConnectorBase(Reconciliation):
         self._rate_limits_share_pct = rate_limits_share_pct
         self._account: Account | None = None
         self._lent: dict[str, Decimal] = {}
+        self._listed_symbols: dict[str, Symbol] = {}
         self._balances_told_s: dict[str, float] = {}
         self._placing: set[str] = set()
         self._unknown: set[str] = set()
@@ -330,6 +333,19 @@ class BackpackConnectorBase(Reconciliation):
     ) -> bool:
         return isinstance(request_exception, ClockSkewError)
 
+    async def _until_answered[R](self, ask: Callable[[], Awaitable[R]], what: str) -> R:
+        """Ask until there is an answer.
+
+        The base would ask twice a second, with a traceback each time.
+        """
+        backoff = new_backoff()
+        while True:
+            try:
+                return await ask()
+            except BackpackError as e:
+                self.logger().warning(f"{what} could not be asked yet: {e}")
+                await self._sleep(backoff.next_delay_s())
+
     # === markets
 
     async def symbol_of(self, trading_pair: str) -> Symbol:
@@ -345,6 +361,21 @@ class BackpackConnectorBase(Reconciliation):
             return Symbol(await self.exchange_symbol_associated_to_pair(trading_pair))
         except KeyError:
             raise ValueError(self._unknown_pair(trading_pair)) from None
+
+    async def listed_symbol_of(self, trading_pair: str) -> Symbol:
+        """The same for orders that exist: their market may have closed since.
+
+        Raises:
+            BackpackError: the market list cannot be loaded.
+            ValueError: the exchange has no such market at all.
+        """
+        try:
+            return await self.symbol_of(trading_pair)
+        except ValueError:
+            symbol = self._listed_symbols.get(trading_pair)
+            if symbol is None:
+                raise
+            return symbol
 
     def _unknown_pair(self, trading_pair: str) -> str:
         return (
@@ -374,7 +405,7 @@ class BackpackConnectorBase(Reconciliation):
 
     @override
     async def _make_trading_rules_request(self) -> list[Market]:
-        return await self._fetch_markets()
+        return await self._until_answered(self._fetch_markets, "The market list")
 
     @override
     async def _make_trading_pairs_request(self) -> list[Market]:
@@ -392,6 +423,11 @@ class BackpackConnectorBase(Reconciliation):
         self, exchange_info: list[Market]
     ) -> None:
         self._set_trading_pair_symbol_map(bidict(tradable_symbols(exchange_info, self.market_type)))
+        self._listed_symbols.update(
+            (trading_pair_of(market), market.symbol)
+            for market in exchange_info
+            if market.market_type is self.market_type
+        )
 
     @override
     async def _get_last_traded_price(self, trading_pair: str) -> float:
@@ -422,7 +458,9 @@ class BackpackConnectorBase(Reconciliation):
 
     @override
     async def _update_trading_fees(self) -> None:
-        self._account = await self.rest.send(GetAccount())
+        self._account = await self._until_answered(
+            lambda: self.rest.send(GetAccount()), "The account's fees"
+        )
 
     def _fee_rate(self, *, is_maker: bool) -> Decimal:
         """Fraction of the traded amount; negative is a rebate."""

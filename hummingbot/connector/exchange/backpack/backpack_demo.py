@@ -4,9 +4,15 @@ The one place where the connector touches the simulator.
 """
 
 import asyncio
+import atexit
+import logging
+from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
+from typing import override
 from weakref import WeakKeyDictionary
 
+from hummingbot.connector.connector_base import ConnectorBase
 from hummingbot.logger import HummingbotLogger
 
 from .api.models import MarketType, Symbol
@@ -47,11 +53,16 @@ class DemoExchange:
                 maker_fee_bps=settings.maker_fee_bps,
                 taker_fee_bps=settings.taker_fee_bps,
                 state_file=Path(settings.state_file) if settings.state_file else None,
-                tell=lambda level, text: logger.log(level, "Backpack demo: %s", text),
+                tell=logger.log,
             )
         )
         self._lock = asyncio.Lock()
         self._is_open = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has been started."""
+        return self._is_open
 
     async def open(self, trading_pairs: list[str]) -> None:
         """Have it running, with living markets for these pairs."""
@@ -59,8 +70,16 @@ class DemoExchange:
             if not self._is_open:
                 await self.local.start()
                 self._is_open = True
+                if self.local.settings.state_file is not None:
+                    atexit.register(self.local.save)
+                if self.local.source is None:
+                    # What is held shall have a value; where nothing is mirrored only this gives it.
+                    trading_pairs = [*trading_pairs, *self._held_pairs()]
             for symbol in self._symbols_of(trading_pairs):
                 await self.local.add_market(symbol)
+
+    def _held_pairs(self) -> list[str]:
+        return [f"{asset}-USDC" for asset in self.local.engine.balances(self.local.account_id)]
 
     def _symbols_of(self, trading_pairs: list[str]) -> list[Symbol]:
         """Symbols of the pairs it has; of the others the connector tells the trader."""
@@ -104,6 +123,13 @@ class DemoEnvironment:
         """Private key of the demo account, made for this process and worth nothing."""
         return self._exchange.local.api_secret
 
+    def last_prices(self) -> dict[str, Decimal]:
+        """Last price of every pair that has one, in quote units."""
+        engine = self._exchange.local.engine
+        offered = tradable_symbols(engine.markets.values(), MarketType.SPOT)
+        prices = {pair: engine.last_price(symbol) for symbol, pair in offered.items()}
+        return {pair: price for pair, price in prices.items() if price is not None}
+
     async def start(self) -> None:
         """Have the exchange running, and every pair that was added since."""
         pairs = len(self._trading_pairs)
@@ -112,6 +138,25 @@ class DemoEnvironment:
             self._opened_pairs = pairs
 
 
+class _DemoFilter(logging.Filter):
+    """Begins every line with what it is about."""
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not str(record.msg).startswith(_PREFIX):
+            record.msg = f"{_PREFIX}{record.msg}"
+        return True
+
+
+def demo_logger(connector: ConnectorBase) -> Callable[[], HummingbotLogger]:
+    """What stands for a connector's ``logger``: every line says that it is about demo money."""
+    logger = logging.getLogger(f"{connector.logger().name}.demo")
+    logger.addFilter(_FILTER)
+    return lambda: logger
+
+
+_PREFIX = "[demo money] "
+_FILTER = _DemoFilter()
 _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[DemoSettings, DemoExchange]] = (
     WeakKeyDictionary()
 )
@@ -142,3 +187,9 @@ def shared_demo(
     if settings not in exchanges:
         exchanges[settings] = DemoExchange(settings, source, logger)
     return DemoEnvironment(exchanges[settings], trading_pairs)
+
+
+def running_demo() -> DemoEnvironment | None:
+    """A demo that Hummingbot's connectors share in the running loop, if there is one."""
+    exchanges = _shared.get(asyncio.get_running_loop(), {}).values()
+    return next((DemoEnvironment(demo, []) for demo in exchanges if demo.is_open), None)

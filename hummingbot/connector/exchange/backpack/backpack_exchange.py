@@ -1,13 +1,17 @@
 """The spot connector, under the name of the one that Hummingbot ships."""
 
 from decimal import Decimal
-from typing import Any, override
+from functools import partial
+from typing import TYPE_CHECKING, Any, override
 
 from .api.models import MarketType
 from .backpack_connector_base import BackpackConnectorBase
 from .backpack_constants import DEFAULT_DOMAIN, DEMO_DOMAIN, DEMO_NAME, EXCHANGE_NAME
 from .backpack_demo_settings import DemoSettings
 from .backpack_environments import Environment, outside_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # How Hummingbot's configuration writes a question answered with no.
 _NO = frozenset({"", "0", "false", "n", "no", "none", "off"})
@@ -22,7 +26,8 @@ class BackpackExchange(BackpackConnectorBase):
         balance_asset_limit: Hummingbot's limits of what may be used, by exchange and asset.
         rate_limits_share_pct: share of the request limits that this connector may use, per cent.
         trading_pairs: Hummingbot's names of the pairs to follow.
-        trading_required: False for public data only; then no keys are needed.
+        trading_required: False for public data only; then no keys are needed, and without the
+            domain ``demo`` they are those of the real exchange.
         domain: ``demo`` for the simulated exchange, anything else for the real one.
         demo_mode: trade on the simulated exchange. Without any key there is no other way to
             trade, so that is a demo too.
@@ -65,31 +70,39 @@ class BackpackExchange(BackpackConnectorBase):
             rate_limits_share_pct = client_config_map.rate_limits_share_pct
         api_key = (backpack_api_key or api_key).strip()
         api_secret = (backpack_api_secret or api_secret).strip()
-        is_demo = domain == DEMO_DOMAIN or str(demo_mode).lower() not in _NO
-        has_keys = bool(api_key or api_secret)
-        environment: Environment
-        if trading_required and (is_demo or not has_keys):
-            # Only a demo needs the simulator, so only a demo pays for importing it.
-            from .backpack_demo import own_demo, shared_demo  # noqa: PLC0415
-
+        wants_own = str(demo_mode).lower() not in _NO
+        is_demo = domain == DEMO_DOMAIN or wants_own or not (api_key or api_secret)
+        self._connector_name = DEMO_NAME if domain == DEMO_DOMAIN else EXCHANGE_NAME
+        self._make_demo_account: Callable[[], BackpackExchange] | None = None
+        self._demo_account: BackpackExchange | None = None
+        environment: Environment = outside_environment()
+        if is_demo:
+            api_key = api_secret = ""
             settings = DemoSettings.parse(
                 backpack_balances, backpack_market, backpack_fees, backpack_state_file
             )
-            # Asked for in a program each connector has its own; from Hummingbot's configuration,
-            # where there is no such wish, all of one configuration are one account.
-            choose = own_demo if str(demo_mode).lower() not in _NO else shared_demo
-            trading_pairs = [] if trading_pairs is None else trading_pairs
-            demo = choose(settings, outside_environment(), trading_pairs, self.logger())
-            environment, api_key, api_secret = demo, demo.api_key, demo.api_secret
-            self.logger().warning(
-                "Backpack demo: no order goes to the real exchange, and the money is not real."
-            )
-        else:
-            # Without orders there is nothing to simulate: public data are those of the exchange.
-            environment = outside_environment()
-            if is_demo:
-                api_key = api_secret = ""
-        self._connector_name = DEMO_NAME if domain == DEMO_DOMAIN else EXCHANGE_NAME
+            if trading_required or domain == DEMO_DOMAIN:
+                # Only a demo needs the simulator, so only a demo pays for importing it.
+                from .backpack_demo import demo_logger, own_demo, shared_demo  # noqa: PLC0415
+
+                # Asked for in a program each connector has its own; from Hummingbot's
+                # configuration, where there is no such wish, all of one configuration are one
+                # account.
+                choose = own_demo if wants_own else shared_demo
+                trading_pairs = [] if trading_pairs is None else trading_pairs
+                self.logger = demo_logger(self)  # type: ignore[method-assign]
+                demo = choose(settings, environment, trading_pairs, self.logger())
+                environment, api_key, api_secret = demo, demo.api_key, demo.api_secret
+            else:
+                # Hummingbot's check of a connection does not ask for orders, but for balances.
+                self._make_demo_account = partial(
+                    BackpackExchange,
+                    demo_mode=demo_mode,
+                    backpack_balances=backpack_balances,
+                    backpack_market=backpack_market,
+                    backpack_fees=backpack_fees,
+                    backpack_state_file=backpack_state_file,
+                )
         super().__init__(
             environment=environment,
             api_key=api_key,
@@ -99,8 +112,30 @@ class BackpackExchange(BackpackConnectorBase):
             balance_asset_limit=balance_asset_limit,
             rate_limits_share_pct=Decimal(str(rate_limits_share_pct)),
         )
+        if environment.name == "demo":
+            for part in (
+                self._order_tracker,
+                self._orderbook_ds,
+                self._user_stream_tracker.data_source,
+            ):
+                part.logger = self.logger
+            if trading_required:
+                self.logger().warning(
+                    "No order goes to the real exchange, and the money is not real."
+                )
 
     @property
     @override
     def name(self) -> str:
         return self._connector_name
+
+    @override
+    async def _update_balances(self) -> None:
+        if self._make_demo_account is None:
+            await super()._update_balances()
+            return
+        if self._demo_account is None:
+            self._demo_account = self._make_demo_account()
+        await self._demo_account._update_balances()
+        self._account_balances.update(self._demo_account._account_balances)
+        self._account_available_balances.update(self._demo_account._account_available_balances)

@@ -413,7 +413,7 @@ class OrderLifecycle(ExchangePyBase):
         return order.client_order_id
 
     async def _cancel_request_of(self, order: InFlightOrder) -> CancelOrder:
-        symbol = await self.symbol_of(order.trading_pair)
+        symbol = await self.listed_symbol_of(order.trading_pair)
         if order.exchange_order_id is not None:
             return CancelOrder(symbol=symbol, order_id=order.exchange_order_id)
         return CancelOrder(symbol=symbol, client_id=self._order_tracker.client_id_of(order))

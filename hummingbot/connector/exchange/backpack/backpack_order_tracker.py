@@ -41,7 +41,7 @@ class BackpackOrderTracker(ClientOrderTracker):
         super().__init__(connector)
         self._orders_by_client_id: dict[int, str] = {}
         self._client_ids: dict[str, int] = {}
-        self._fill_events: dict[str, asyncio.Event] = {}
+        self._fill_events: dict[str, list[asyncio.Event]] = {}
 
     @override
     def start_tracking_order(self, order: InFlightOrder) -> None:
@@ -103,7 +103,9 @@ class BackpackOrderTracker(ClientOrderTracker):
 
     async def wait_executed(self, order: InFlightOrder, amount: Decimal, timeout_s: float) -> bool:
         """Wait until fills of `amount` (base units) were recorded; False if not in time."""
-        event = self._fill_events.setdefault(order.client_order_id, asyncio.Event())
+        event = asyncio.Event()
+        waiting = self._fill_events.setdefault(order.client_order_id, [])
+        waiting.append(event)
         try:
             async with asyncio.timeout(timeout_s):
                 while order.executed_amount_base < amount:
@@ -112,14 +114,15 @@ class BackpackOrderTracker(ClientOrderTracker):
         except TimeoutError:
             return False
         finally:
-            self._fill_events.pop(order.client_order_id, None)
+            waiting.remove(event)
+            if not waiting:
+                del self._fill_events[order.client_order_id]
         return True
 
     @override
     def process_trade_update(self, trade_update: TradeUpdate) -> None:
         super().process_trade_update(trade_update)
-        event = self._fill_events.get(trade_update.client_order_id)
-        if event is not None:
+        for event in self._fill_events.get(trade_update.client_order_id, ()):
             event.set()
 
     @override

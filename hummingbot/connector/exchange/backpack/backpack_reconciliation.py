@@ -169,7 +169,7 @@ class Reconciliation(OrderLifecycle):
         return list(wanted.values())
 
     async def _history_rows(self, orders: list[InFlightOrder]) -> Any:  # noqa: ANN401 (async generator)
-        symbols = {await self.symbol_of(order.trading_pair) for order in orders}
+        symbols = {await self.listed_symbol_of(order.trading_pair) for order in orders}
         symbol = symbols.pop() if len(symbols) == 1 else None
         single = orders[0].exchange_order_id if len(orders) == 1 else None
         for page in range(_MAX_HISTORY_PAGES):
@@ -208,7 +208,7 @@ class Reconciliation(OrderLifecycle):
         if order.exchange_order_id is None:
             return []
         fills = await self._fetch_fills(
-            order_id=order.exchange_order_id, symbol=await self.symbol_of(order.trading_pair)
+            order_id=order.exchange_order_id, symbol=await self.listed_symbol_of(order.trading_pair)
         )
         schema = self.trade_fee_schema()
         return [
@@ -243,7 +243,7 @@ class Reconciliation(OrderLifecycle):
 
     @override
     async def _request_order_status(self, tracked_order: InFlightOrder) -> OrderUpdate:
-        symbol = await self.symbol_of(tracked_order.trading_pair)
+        symbol = await self.listed_symbol_of(tracked_order.trading_pair)
         order_id = tracked_order.exchange_order_id
         client_id = (
             None if order_id is not None else self._order_tracker.client_id_of(tracked_order)

@@ -35,8 +35,11 @@ def _question(prompt: str, default: Any = ..., *, secret: bool = False) -> Any: 
     )
 
 
-def _checked(parse: Callable[[str], object]) -> Callable[[str], str]:
+def _checked(parse: Callable[[str], object], default: str) -> Callable[[str], str]:
+    """A validator; an empty answer stands for the default, as ``hbot connect`` shows none."""
+
     def check(value: str) -> str:
+        value = value.strip() or default
         parse(value)
         return value
 
@@ -72,9 +75,15 @@ class BackpackDemoConfigMap(BaseConnectorConfigMap):
     )
     model_config = ConfigDict(title="backpack_demo")
 
-    _check_balances = field_validator("backpack_demo_balances")(_checked(demo.parse_balances))
-    _check_market = field_validator("backpack_demo_market")(_checked(demo.parse_market))
-    _check_fees = field_validator("backpack_demo_fees")(_checked(demo.parse_fees))
+    _check_balances = field_validator("backpack_demo_balances")(
+        _checked(demo.parse_balances, demo.DEFAULT_BALANCES)
+    )
+    _check_market = field_validator("backpack_demo_market")(
+        _checked(demo.parse_market, demo.DEFAULT_MARKET)
+    )
+    _check_fees = field_validator("backpack_demo_fees")(
+        _checked(demo.parse_fees, demo.DEFAULT_FEES)
+    )
 
 
 KEYS = BackpackConfigMap.model_construct()

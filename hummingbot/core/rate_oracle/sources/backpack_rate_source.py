@@ -6,6 +6,7 @@ module only keeps them for a while and picks those that can be expressed in the 
 
 import asyncio
 import logging
+import sys
 import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, override
@@ -72,8 +73,8 @@ class BackpackRateSource(RateSourceBase):
                 ``None`` keeps all.
 
         Returns:
-            Trading pair to price in its quote token. Empty while the exchange does not answer:
-            the oracle then goes on with the rates it has.
+            Trading pair to price in its quote token. While the exchange does not answer those of
+            a demo in this process, or none: the oracle then goes on with the rates it has.
         """
         # One request serves everybody who asks at the same time.
         async with self._lock:
@@ -85,7 +86,11 @@ class BackpackRateSource(RateSourceBase):
         try:
             self._prices = await self._connector().get_last_prices()
         except Exception as e:  # noqa: BLE001 - a missing rate must not stop a running bot
-            self._prices = {}
+            self._prices = _demo_prices()
+            if self._prices:
+                # Money of a demo, and so are its prices; they cost no request of anybody's.
+                self._next_fetch_s = self._clock() + RETRY_AFTER_S
+                return
             self._next_fetch_s = self._clock() + RETRY_AFTER_S
             if not self._failing:
                 self.logger().warning(
@@ -111,6 +116,13 @@ class BackpackRateSource(RateSourceBase):
                 trading_required=False,
             )
         return self._exchange
+
+
+def _demo_prices() -> dict[str, Decimal]:
+    """Prices of a demo that runs in this process; empty without one."""
+    demo_module = sys.modules.get("hummingbot.connector.exchange.backpack.backpack_demo")
+    demo = None if demo_module is None else demo_module.running_demo()
+    return {} if demo is None else dict(demo.last_prices())
 
 
 def _related(prices: dict[str, Decimal], quote_token: str) -> dict[str, Decimal]:

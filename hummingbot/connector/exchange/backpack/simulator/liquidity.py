@@ -1,7 +1,8 @@
 """Where other people's orders come from.
 
 Two sources of one shape: `SyntheticLiquidity`, a seeded market that is alive, and
-`ReplayLiquidity`, a recorded stream. They are synchronous and know no clock: whoever runs them
+`ReplayLiquidity`, a recorded stream. (The third, a live market, moves by itself: see
+`mirror_source`.) They are synchronous and know no clock: whoever runs them
 calls `start` once, then `step` after every `next_delay_s`.
 """
 

@@ -179,6 +179,11 @@ class LocalExchange:
         """Close all connections and stop. Does nothing if not started."""
         await self._close()
 
+    def save(self) -> None:
+        """Write the state file now, for a process that ends without `stop`."""
+        if self._memory is not None:
+            self._memory.save()
+
     async def _close(self) -> None:
         await self._server.stop()
         await self._life.close()

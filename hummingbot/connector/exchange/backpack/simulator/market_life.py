@@ -76,16 +76,21 @@ class MarketLife:
         return self._synthetic or self._replay
 
     async def look(self) -> None:
-        """Learn the source's markets; what cannot be reached is a matter for `open`."""
-        if self.source is None:
+        """Learn the source's markets; `AUTO` becomes synthetic if they cannot be had."""
+        source = self.source
+        if source is None:
             return
         try:
             async with asyncio.timeout(self._settings.source_patience_s):
-                await self.source.list_markets()
+                await source.list_markets()
         except TimeoutError:
-            await self._miss("no answer in time")
+            source.sight.reason = "no answer in time"
         except BackpackError as e:
-            await self._miss(str(e))
+            source.sight.reason = str(e)
+        else:
+            return
+        if self.kind is LiquidityKind.AUTO:
+            await self._give_up(source)
 
     async def open(self, patience_s: float) -> None:
         """Begin; with a mirror, wait until its markets can be seen.
@@ -112,13 +117,18 @@ class MarketLife:
             symbol = Symbol(name)  # whether the source has it will show
         else:
             symbol = check_market(name, self._engine.markets)
-        if symbol in self._alive:
-            return
+        is_new = symbol not in self._alive
         self._alive[symbol] = None
         if self.source is not None:
-            self.source.add([symbol])
-            self._begin_history(symbol)
-            await self.source.wait_in_sight(self._settings.source_patience_s)
+            if is_new:
+                self.source.add([symbol])
+                self._begin_history(symbol)
+            # Without a connection there is nothing to wait for.
+            patience_s = self._settings.source_patience_s if self.source.is_connected else 0.0
+            if await self.source.sight.wait(patience_s):
+                await self._wait_for_histories(patience_s)
+        elif not is_new:
+            return
         elif self._synthetic is not None:
             self._synthetic.add(symbol)
             if self._settings.candle_history:
@@ -145,32 +155,33 @@ class MarketLife:
         self._alive.update(dict.fromkeys(symbols))
         source.add(symbols)
         source.start()
-        if not await source.wait_in_sight(patience_s):
-            await self._miss("no market data in time")
-        if self.source is not None:
-            self.kind = LiquidityKind.MIRROR
-            for symbol in symbols:
-                self._begin_history(symbol)
-
-    async def _miss(self, reason: str) -> None:
-        """The source cannot be seen at the start: do without it, or wait for it blind."""
-        url, source = self._settings.source_rest_url, self.source
-        if source is None:
+        began_s = time.monotonic()
+        is_in_sight = await source.sight.wait(patience_s)
+        if not is_in_sight and self.kind is LiquidityKind.AUTO:
+            await self._give_up(source)
             return
-        if self.kind is LiquidityKind.MIRROR:
+        self.kind = LiquidityKind.MIRROR
+        for symbol in symbols:
+            self._begin_history(symbol)
+        if is_in_sight:
+            await self._wait_for_histories(patience_s - (time.monotonic() - began_s))
+        else:
             self.tell(
                 logging.WARNING,
-                f"The live market at {url} is not in sight ({reason}): nothing is filled until it "
-                "is.",
+                f"The live market at {self._settings.source_rest_url} is not in sight "
+                f"({_reason(source)}): nothing is filled until it is.",
             )
-            return
+
+    async def _give_up(self, source: MirrorSource) -> None:
+        """Do without the source: a synthetic market stands in for it."""
         self.source, self.kind = None, LiquidityKind.SYNTHETIC
         await source.stop()
         source.abandon()
         self._engine.list_markets(known_markets())
         self.tell(
             logging.WARNING,
-            f"The live market at {url} cannot be reached ({reason}): a synthetic one is used.",
+            f"The live market at {self._settings.source_rest_url} cannot be reached "
+            f"({_reason(source)}): a synthetic one is used.",
         )
         self._alive = dict.fromkeys(
             check_market(name, self._engine.markets) for name in self._settings.markets
@@ -200,6 +211,11 @@ class MarketLife:
             self._histories.add(task)
             task.add_done_callback(self._histories.discard)
 
+    async def _wait_for_histories(self, patience_s: float) -> None:
+        """Wait for what a client may ask for at once, but not for long."""
+        if self._histories:
+            await asyncio.wait(self._histories, timeout=max(0.0, patience_s))
+
     async def _fetch_history(self, symbol: Symbol) -> None:
         backoff = Backoff(clock_s=time.monotonic, uniform=random.uniform)
         while True:
@@ -213,3 +229,7 @@ class MarketLife:
             else:
                 self.statistics.add_history(symbol, bars)
                 return
+
+
+def _reason(source: MirrorSource) -> str:
+    return source.sight.reason or "no market data in time"

@@ -5,7 +5,7 @@ What is kept is `state`'s, how it is written `state_file`'s.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -14,10 +14,11 @@ import msgspec
 
 from .engine import Engine
 from .events import BalanceEvent, EngineEvent, OrderEvent
+from .sight import Tell
 from .state import AccountState, open_orders
 from .state_file import StateFile, StateFileError, encode
 
-_SAVE_EVERY_S: Final = 5.0
+_SAVE_EVERY_S: Final = 2.0
 
 
 class Memory:
@@ -38,7 +39,7 @@ class Memory:
         engine: Engine,
         account_ids: Sequence[str],
         path: Path,
-        tell: Callable[[int, str], None],
+        tell: Tell,
     ) -> None:
         self._engine = engine
         self._account_ids = account_ids
@@ -46,6 +47,7 @@ class Memory:
         self._tell = tell
         self._others: list[AccountState] = []
         self._has_changed = False
+        self._saves = 0
         self._has_recalled = False
         self._is_open = False
         self._saver: asyncio.Task[None] | None = None
@@ -98,14 +100,25 @@ class Memory:
                 await asyncio.wait_for(self._is_closing.wait(), _SAVE_EVERY_S)
 
     async def _save(self) -> None:
-        if not self._has_changed:
-            return
+        if self._has_changed:
+            # Encoded here, before anything in it changes; written there, because it may take long.
+            await asyncio.to_thread(self._write, *self._content())
+
+    def save(self) -> None:
+        """Save now, if anything has changed: for a process that ends without `close`."""
+        if self._is_open and self._has_changed:
+            self._write(*self._content())
+
+    def _content(self) -> tuple[bytes, int]:
         self._has_changed = False
+        self._saves += 1
         state = self._engine.state(self._account_ids)
         state = msgspec.structs.replace(state, accounts=[*state.accounts, *self._others])
-        content = encode(state)  # now, before anything in it changes
+        return encode(state), self._saves
+
+    def _write(self, content: bytes, number: int) -> None:
         try:
-            await asyncio.to_thread(self._file.write, content)
+            self._file.write(content, number)
         except StateFileError as e:
             self._has_changed = True
             self._tell(logging.ERROR, f"The state of the demo is not saved: {e}")

@@ -205,6 +205,8 @@ class MirroredMarket:
 
     def _apply(self, side: Side, price: Decimal, quantity: Decimal, time_us: int | None) -> None:
         """Make a level what the source shows; `time_us` is ``None`` in a snapshot."""
+        if not (price.is_finite() and quantity.is_finite()) or price <= 0 or quantity < 0:
+            raise ValueError(f"{self.symbol} has no level of {quantity} at {price}")
         before = self._shown[side].get(price, ZERO)
         if quantity == before:
             return  # what we took of it is not offered again

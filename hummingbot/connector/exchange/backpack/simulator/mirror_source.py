@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import chain, repeat
 from typing import Final
@@ -31,6 +31,7 @@ from ..api.streams import (
 )
 from .engine import Engine
 from .mirror import MirroredMarket
+from .sight import Sight, Tell
 from .source_client import UNREACHABLE, SourceClient
 
 _log = logging.getLogger(__name__)
@@ -46,9 +47,6 @@ _RELIST_EVERY_S: Final = 600.0
 # Frames that are there already are read without a pause; this many until others get a turn.
 _FRAMES_A_TURN: Final = 64
 
-type Tell = Callable[[int, str], None]
-"""Told the level (of `logging`) and the text of what a user should know."""
-
 
 class MirrorSource:
     """The source of an engine's mirrored markets.
@@ -58,6 +56,9 @@ class MirrorSource:
         client: calls the source.
         tell: hears when the market gets out of sight and when it is back.
         stale_after_s: seconds of silence until a market is checked.
+
+    Attributes:
+        sight: whether all of them can be seen.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class MirrorSource:
         self._engine = engine
         self._client = client
         self._tell = tell
+        self.sight = Sight(client.rest_url, tell)
         self._stale_after_s = stale_after_s
         self._backoff = Backoff(clock_s=time.monotonic, uniform=random.uniform)
         self._wanted: dict[Symbol, None] = {}
@@ -81,8 +83,6 @@ class MirrorSource:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._runner: asyncio.Task[None] | None = None
         self._listed_s: float | None = None
-        self._in_sight = asyncio.Event()
-        self._blind_since_s: float | None = time.monotonic()
         self._doubt = ""
 
     @property
@@ -94,6 +94,11 @@ class MirrorSource:
     def blind_symbols(self) -> list[Symbol]:
         """The markets that cannot be seen now."""
         return [s for s in self._wanted if s not in self._markets or self._markets[s].is_blind]
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection, of which a market may come into sight."""
+        return self._socket is not None
 
     @property
     def has_listed(self) -> bool:
@@ -122,6 +127,9 @@ class MirrorSource:
             if symbol in self._markets and symbol not in listed
         ]
         self._engine.list_markets([*rows, *gone])
+        if self._listed_s is None:
+            for symbol in self._wanted.keys() - listed:
+                self._tell(logging.WARNING, f"The live market does not list {symbol}.")
         self._listed_s = time.monotonic()
         self._follow(self._wanted)
 
@@ -138,12 +146,6 @@ class MirrorSource:
     def start(self) -> None:
         """Connect, and stay connected."""
         self._runner = asyncio.create_task(self._run())
-
-    async def wait_in_sight(self, patience_s: float) -> bool:
-        """Wait until all markets can be seen; whether they can."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._in_sight.wait(), patience_s)
-        return self._in_sight.is_set()
 
     def abandon(self) -> None:
         """Give the markets up after `stop`: others may bring them to life."""
@@ -325,23 +327,12 @@ class MirrorSource:
         self._look(reason)
 
     def _look(self, reason: str = "") -> None:
-        """Tell once when the market gets out of sight, and once when it is back."""
         if not self.is_blind:
-            self._in_sight.set()
-            if self._blind_since_s is not None:
-                blind_s = time.monotonic() - self._blind_since_s
-                self._blind_since_s = None
-                self._tell(logging.INFO, f"The live market is in sight (it took {blind_s:.1f} s).")
-            return
-        self._in_sight.clear()
-        if self._blind_since_s is None:
-            self._blind_since_s = time.monotonic()
-            if reason:
-                self._tell(
-                    logging.WARNING,
-                    f"The live market is out of sight ({reason}): nothing is filled until it is "
-                    "back.",
-                )
+            self.sight.regain()
+        elif reason:
+            self.sight.lose(reason)
+        else:
+            self.sight.cloud()
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import tempfile
+import threading
 from pathlib import Path
 
 import msgspec
@@ -36,6 +37,8 @@ class StateFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: int | None = None
+        self._writing = threading.Lock()
+        self._written = 0
 
     def read(self) -> EngineState | None:
         """What was saved, ``None`` if nothing ever was.
@@ -58,14 +61,19 @@ class StateFile:
             ) from e
         return state
 
-    def write(self, content: bytes) -> None:
+    def write(self, content: bytes, number: int) -> None:
         """Save what `encode` gave, whole or not at all.
+
+        May be called from any thread; what is older (has a lower number) than the file is dropped.
 
         Raises:
             StateFileError: the file cannot be written; the old one is as it was.
         """
         try:
-            self._replace(content)
+            with self._writing:
+                if number > self._written:
+                    self._replace(content)
+                    self._written = number
         except OSError as e:
             raise StateFileError(f"{self.path} cannot be written: {e.strerror or e}") from e
 

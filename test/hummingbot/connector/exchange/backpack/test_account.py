@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from hummingbot.connector.exchange.backpack.api.streams import BalanceUpdate
 from hummingbot.connector.exchange.backpack.simulator.local import AccountSettings
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.trade_fee import DeductedFromReturnsTradeFee
@@ -49,6 +50,22 @@ async def test_pseudo_assets_are_no_balances(trader, exchange):
         await trader.connector._update_balances()
     assert trader.connector.get_all_balances() == {"USDC": 7}
     assert trader.connector.available_balances == {"USDC": 5}
+
+
+async def test_pseudo_assets_of_events_are_no_balances_either(trader):
+    """POINTS may change while the bot runs."""
+    before = trader.connector.get_all_balances()
+    await trader.connector._on_event(
+        BalanceUpdate(
+            asset="POINTS",
+            available=Decimal(3),
+            locked=Decimal(0),
+            staked=Decimal(0),
+            event_time_us=1,
+            engine_time_us=1,
+        )
+    )
+    assert trader.connector.get_all_balances() == before
 
 
 async def test_lent_funds_count_as_available(trader, exchange, eventually, calls):

@@ -1,5 +1,6 @@
 """The order tracker: states never go back, and nobody else's order is taken for ours."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -110,8 +111,6 @@ async def test_state_never_goes_back(tracker, first, second):
 @given(st.lists(st.sampled_from([state for state in RANK if RANK[state]]), max_size=12))
 def test_states_in_any_order_end_once(states):
     """However many reports come, and in whatever order, the end is told once and stays."""
-    import asyncio
-
     async def run():
         connector = Connector()
         tracker = BackpackOrderTracker(connector)
@@ -245,8 +244,6 @@ async def test_fill_after_a_cancellation_is_recorded(tracker, connector):
 
 async def test_waiting_for_fills_ends_with_the_last_one(tracker):
     """It goes on through fills that are not enough, and gives up in time."""
-    import asyncio
-
     order = order_of()
     tracker.start_tracking_order(order)
     waiting = asyncio.ensure_future(tracker.wait_executed(order, Decimal(2), 5.0))
@@ -258,6 +255,21 @@ async def test_waiting_for_fills_ends_with_the_last_one(tracker):
     assert await waiting
     assert await tracker.wait_executed(order, Decimal(2), 0.0)
     assert not await tracker.wait_executed(order, Decimal(3), 0.01)
+
+
+async def test_two_who_wait_for_fills_of_one_order_are_both_told(tracker):
+    """The end of one wait does not make the other one deaf."""
+    order = order_of()
+    tracker.start_tracking_order(order)
+    first, second = (
+        asyncio.ensure_future(tracker.wait_executed(order, Decimal(amount), 5.0))
+        for amount in (1, 2)
+    )
+    await asyncio.sleep(0)
+    tracker.process_trade_update(fill(order, "1"))
+    assert await first
+    tracker.process_trade_update(fill(order, "2"))
+    assert await asyncio.wait_for(second, 1.0)
 
 
 # === not found

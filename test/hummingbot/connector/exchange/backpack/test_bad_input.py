@@ -92,14 +92,16 @@ async def test_keys_of_nobody_are_told_at_the_connection_check(exchange, start_t
 
 
 async def test_keys_of_nobody_leave_a_short_log(
-    quick_reconnects, exchange, start_trader, caplog, eventually
+    quick_reconnects, exchange, start_trader, calls, caplog, eventually
 ):
-    """The account stream is refused again and again: each time one line, never a traceback."""
+    """What is asked again and again is refused each time with one line, never a traceback."""
+    caplog.set_level(logging.DEBUG)
     trader = await start_trader(
         exchange, ready=False, backpack_api_key=KEY, backpack_api_secret=SECRET
     )
     stream = trader.connector._user_stream_tracker.data_source.stream
     await eventually(lambda: stream.connects >= 4)
+    await eventually(lambda: calls.count("GET /api/v1/account") >= 2)
     assert not trader.connector.ready
     assert [record.message for record in caplog.records if record.exc_info] == []
 
@@ -218,6 +220,35 @@ async def test_order_type_that_is_not_supported_fails_with_a_reason(ordering):
     )
 
 
+async def test_amount_above_the_largest_fails_with_a_reason(ordering, trader):
+    """Few markets have such a limit."""
+    trader.connector.trading_rules[PAIR].max_order_size = Decimal(5)
+    reason = await ordering.fails(6, "99.50")
+    assert reason == "The amount 6 is above the largest order of SOL-USDC, 5."
+
+
+async def test_order_before_the_rules_are_loaded_fails_with_a_reason(exchange, start_trader):
+    """Whoever does not wait for `ready` is told to."""
+    with exchange.faults.server_error("GET /api/v1/markets", times=None):
+        trader = await start_trader(exchange, ready=False)
+        order_id = trader.connector.buy(PAIR, Decimal(1), LIMIT, Decimal("99.50"))
+        await trader.done(order_id)
+    assert trader.events.names(order_id) == ["Failure"]
+    assert "trading rules are not loaded yet" in trader.events.why_failed(order_id)
+
+
+async def test_market_order_before_the_book_is_loaded_fails_with_a_reason(
+    exchange, start_trader, eventually
+):
+    """There is no price to reckon with."""
+    with exchange.faults.server_error("GET /api/v1/depth", times=None):
+        trader = await start_trader(exchange, ready=False)
+        await eventually(lambda: trader.connector.trading_rules)
+        order_id = trader.connector.buy(PAIR, Decimal(1), MARKET)
+        await trader.done(order_id)
+    assert "There is no price for SOL-USDC" in trader.events.why_failed(order_id)
+
+
 async def test_off_grid_numbers_are_rounded_down_to_the_grid(trader, exchange, agree):
     """Price to the tick, amount to the step, never above what was asked for."""
     order_id = trader.connector.buy(PAIR, Decimal("1.23987"), LIMIT, Decimal("99.1278"))
@@ -323,6 +354,7 @@ async def test_pair_that_cannot_be_followed_is_told_once_and_never_ready(
     quick_reconnects, exchange, start_trader, caplog, eventually, bad
 ):
     """The connector says which pair it is and goes on with the others, without tracebacks."""
+    caplog.set_level(logging.DEBUG)
     trader = await start_trader(exchange, ready=False, trading_pairs=[PAIR, bad])
     connector = trader.connector
     await eventually(lambda: connector.order_books.get(PAIR))
@@ -361,6 +393,35 @@ async def test_market_that_closes_while_trading_fails_with_the_exchanges_reason(
 
     trader.connector.cancel(PAIR, resting_id)  # what rests can always be cancelled
     await trader.done(resting_id)
+    await agree(trader)
+
+
+async def test_market_that_takes_limit_orders_only_refuses_market_orders_unsent(
+    ordering, exchange, trader
+):
+    """Once the rules are loaded anew, nothing is sent."""
+    exchange.engine.set_order_book_state("SOL_USDC", OrderBookState.LIMIT_ONLY)
+    await trader.connector._update_trading_rules()
+    reason = await ordering.fails(1, "NaN", MARKET)
+    assert reason == "SOL-USDC accepts no market orders at the moment; use a limit order."
+
+
+@pytest.mark.parametrize("state", [OrderBookState.CLOSED, OrderBookState.CANCEL_ONLY])
+async def test_market_that_closed_is_no_longer_offered_and_its_orders_can_be_cancelled(
+    ordering, exchange, trader, agree, state
+):
+    """Its rules are gone with the next look at the markets; what rests stays ours."""
+    resting_id = trader.connector.sell(PAIR, Decimal(1), LIMIT, Decimal("100.50"))
+    await trader.open(resting_id)
+    exchange.engine.set_order_book_state("SOL_USDC", state)
+    await trader.connector._update_trading_rules()
+    assert PAIR not in trader.connector.trading_rules
+    assert "or is closed or cancel-only" in await ordering.fails(1, "99.50")
+    trader.connector.request_reconciliation()
+
+    trader.connector.cancel(PAIR, resting_id)
+    await trader.done(resting_id)
+    assert trader.events.names(resting_id) == ["Created", "Cancelled"]
     await agree(trader)
 
 

@@ -131,6 +131,21 @@ async def test_pair_added_is_followed_after_a_reconnect_too(
     )
 
 
+async def test_pair_whose_market_closed_can_be_removed(exchange, trader, quote, eventually):
+    """The market list does not offer it any more; the connector still knows what it follows."""
+    connector = trader.connector
+    quote("Bid", "77000", "1", "BTC_USDC")
+    assert await connector.add_trading_pair("BTC-USDC")
+    exchange.engine.set_order_book_state("BTC_USDC", OrderBookState.CLOSED)
+    await connector._update_trading_rules()
+    assert "BTC-USDC" not in connector.trading_rules
+
+    assert await connector.remove_trading_pair("BTC-USDC")
+
+    assert connector.trading_pairs == [PAIR]
+    assert connector.ready
+
+
 async def test_unknown_pair_cannot_be_added(trader):
     """The answer is no, and what runs goes on."""
     assert not await trader.connector.add_trading_pair("NOPE-USDC")
@@ -171,6 +186,21 @@ async def test_last_traded_price_is_the_exchanges(exchange, trader, place, calls
     assert many[PAIR] == 100.10
     assert math.isnan(many["JTO-USDC"])
     assert len(calls.all) == 1
+
+
+async def test_snapshot_as_a_message_is_for_callers_outside_the_tracker(trader, exchange):
+    """Seconds, floats, and the exchange's own update id."""
+    message = await trader.connector._orderbook_ds._order_book_snapshot(PAIR)
+    bids, asks, last_update_id = exchange.engine.depth("SOL_USDC", 1000)
+    assert message.update_id == last_update_id
+    assert message.trading_pair == PAIR
+    assert [(row.price, row.amount) for row in message.bids] == [
+        (float(p), float(q)) for p, q in bids
+    ]
+    assert [(row.price, row.amount) for row in message.asks] == [
+        (float(p), float(q)) for p, q in asks
+    ]
+    assert message.timestamp == pytest.approx(time.time(), abs=5)
 
 
 async def test_book_answers_what_a_taker_would_pay(trader, quote, eventually):

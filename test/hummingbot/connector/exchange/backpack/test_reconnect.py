@@ -1,14 +1,20 @@
 """Connections break: no fill is lost or counted twice, and no wrong book is shown as right."""
 
 import asyncio
+import logging
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from hummingbot.connector.exchange.backpack import backpack_stream
+from hummingbot.connector.exchange.backpack import (
+    backpack_api_order_book_data_source,
+    backpack_stream,
+)
 from hummingbot.connector.exchange.backpack.api.models import Side
+from hummingbot.connector.exchange.backpack.backpack_web_utils import Connections
 from hummingbot.core.data_type.common import OrderType
+from hummingbot.core.network_iterator import NetworkStatus
 
 PAIR = "SOL-USDC"
 DEPTH = "GET /api/v1/depth"
@@ -127,6 +133,27 @@ async def test_exchange_restarted_on_the_same_port_is_found_again(
     await trader.done(order_id, timeout_s=20)
     assert trader.events.names(order_id) == ["Created", "Filled", "Completed"]
     await eventually(lambda: is_right(trader, exchange))
+    await agree(trader)
+
+
+async def test_exchange_that_is_down_at_the_start_is_waited_for(
+    exchange, quote, start_trader, agree, eventually, caplog
+):
+    """Nothing can be loaded yet: a line for each attempt, no traceback, and ready in the end."""
+    caplog.set_level(logging.DEBUG)
+    port = int(exchange.rest_url.rpartition(":")[2])
+    exchange.settings = replace(exchange.settings, port=port)
+    quote("Bid", "99.90", "50")
+    await exchange.stop()
+    trader = await start_trader(exchange, ready=False)
+    await asyncio.sleep(0.5)  # several attempts of everything that is loaded at the start
+    assert not trader.connector.ready
+    await exchange.start()
+    await trader.ready()
+
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
+    assert is_right(trader, exchange)
+    assert trader.connector.trading_rules
     await agree(trader)
 
 
@@ -375,3 +402,71 @@ async def test_snapshot_of_a_lost_connection_does_not_make_the_next_one_ready(
             set_level(exchange, "Bid", "99.70", "5")
         await eventually(lambda: trader.connector.ready)
         assert is_right(trader, exchange)
+
+
+async def test_snapshot_older_than_the_stream_is_not_used(trader, exchange, calls, eventually):
+    """A reply from before the subscription cannot be continued by the diffs that came since."""
+    connector = trader.connector
+    async with (await Connections().session()).get(
+        f"{exchange.rest_url}/api/v1/depth?symbol=SOL_USDC&limit=1000"
+    ) as reply:
+        old = await reply.text()
+    set_level(exchange, "Bid", "99.70", "5")  # the snapshot does not know this
+    with (
+        exchange.faults.answer(200, old, DEPTH),
+        exchange.faults.delay_replies(0.2, DEPTH, times=1) as late,
+    ):
+        calls.all.clear()
+        exchange.faults.drop_websockets()
+        await late.wait_hit()
+        await eventually(lambda: connector._orderbook_ds.stream.connects == 2)
+        set_level(exchange, "Ask", "100.40", "3")  # nor what the stream tells meanwhile
+        await trader.ready()
+    assert calls.count(DEPTH) == 2
+    assert is_right(trader, exchange)
+
+
+async def test_message_that_cannot_be_read_costs_no_connection(trader, exchange, eventually):
+    """If it was a diff, the next one shows the gap."""
+    data_source = trader.connector._orderbook_ds
+    for payload in ("garbage", "{}", '{"data":{"e":"depth"},"stream":"depth.SOL_USDC"}'):
+        data_source.on_message(payload)
+    assert trader.connector.ready
+    set_level(exchange, "Bid", "99.70", "5")
+    await eventually(lambda: is_right(trader, exchange))
+    assert data_source.stream.connects == 1
+
+
+async def test_message_of_a_pair_that_is_not_followed_is_ignored(trader, exchange):
+    """A frame may still come after its pair was given back."""
+    trader.connector._orderbook_ds.on_message(
+        '{"data":{"E":1,"T":1,"U":5,"a":[["1","1"]],"b":[],"e":"depth","s":"BTC_USDC","u":5},'
+        '"stream":"depth.BTC_USDC"}'
+    )
+    assert trader.connector.ready
+    assert is_right(trader, exchange)
+
+
+async def test_books_without_streams_are_there_but_not_ready(
+    exchange, quote, start_trader, eventually, monkeypatch
+):
+    """Only the WebSocket server is down: books are loaded once, and not shown as ready."""
+    monkeypatch.setattr(backpack_api_order_book_data_source, "_SUBSCRIBE_PATIENCE_S", 0.1)
+    quote("Bid", "99.90", "50")
+    with exchange.faults.refuse_websockets():
+        trader = await start_trader(exchange, ready=False)
+        await eventually(lambda: PAIR in trader.connector.order_books)
+        assert is_right(trader, exchange)
+        assert not trader.connector.ready
+        quote("Ask", "100.10", "50")
+    await trader.ready()
+    assert is_right(trader, exchange)
+
+
+async def test_maintenance_is_a_lost_network_to_hummingbot(trader, exchange):
+    """Hummingbot then stops the connector and strategies wait."""
+    connector = trader.connector
+    assert await connector.check_network() is NetworkStatus.CONNECTED
+    with exchange.faults.maintenance():
+        assert await connector.check_network() is NetworkStatus.NOT_CONNECTED
+    assert await connector.check_network() is NetworkStatus.CONNECTED

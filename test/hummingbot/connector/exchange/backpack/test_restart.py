@@ -105,6 +105,24 @@ async def test_restart_with_many_filled_orders_spares_the_history_limit(
     await agree(trader, restarted)
 
 
+async def test_restart_with_many_filled_orders_waits_for_their_fills(
+    exchange, trader, quote, start_trader, agree, monkeypatch
+):
+    """No order ends before its fills are known, even if they cannot be asked at first."""
+    order_ids = [(await resting(trader, f"99.{90 + n}", 1))[0] for n in range(1, 7)]
+    states = await saved(trader)
+    quote("Ask", "99.91", "6")
+
+    with exchange.faults.server_error("GET /wapi/v1/history/fills", times=2) as fault:
+        restarted = await start_trader(exchange, restored=states)
+        monkeypatch.setattr(restarted.connector, "LONG_POLL_INTERVAL", 0.2)
+        for order_id in order_ids:
+            await restarted.done(order_id)
+            assert restarted.events.names(order_id) == ["Filled", "Completed"]
+        assert fault.hits == 2
+    await agree(trader, restarted)
+
+
 async def test_restart_takes_up_a_cancellation_that_was_under_way(
     exchange, trader, start_trader, agree, eventually
 ):
@@ -195,7 +213,7 @@ async def test_restart_finds_a_filled_order_without_exchange_id_in_the_history(
 
 
 async def test_restart_does_not_take_an_equal_order_of_another_bot_for_its_own(
-    exchange, trader, place, start_trader, agree, eventually
+    exchange, trader, place, start_trader, calls, eventually
 ):
     """An order of the same side, price and amount, but of another client id, stays a stranger."""
     order_id, states = await saved_before_the_reply(
@@ -204,10 +222,13 @@ async def test_restart_does_not_take_an_equal_order_of_another_bot_for_its_own(
     other = place("main", "Bid", "99.95", "2", client_id=79)
 
     restarted = await start_trader(exchange, restored=states)
-    restarted.connector.request_reconciliation()
+    connector = restarted.connector
+    polled_s = connector._last_poll_timestamp
+    connector.request_reconciliation()
+    await eventually(lambda: connector._last_poll_timestamp > polled_s)
+    assert calls.count("GET /wapi/v1/history/orders") >= 1
 
     order = restarted.order(order_id)
-    await eventually(lambda: restarted.connector.available_balances["USDC"] < 100_000)
     assert order.exchange_order_id is None
     assert exchange.engine.is_open("main", other.order_id)
 

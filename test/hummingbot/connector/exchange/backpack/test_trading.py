@@ -250,6 +250,41 @@ async def test_market_order_meets_the_own_resting_order_and_fails_with_the_reaso
     await agree(trader)
 
 
+async def test_expired_order_whose_reason_cannot_be_asked_has_failed_all_the_same(
+    trader, exchange, agree
+):
+    """The reply says that it expired, nobody says why."""
+    resting_id = send(trader, SELL, 1, "100.00")
+    await trader.open(resting_id)
+    with (
+        exchange.faults.skip_frames("account.orderUpdate", times=None),
+        exchange.faults.server_error("GET /wapi/v1/history/orders"),
+    ):
+        order_id = send(trader, BUY, 1)
+        await trader.done(order_id)
+
+    assert trader.events.names(order_id) == ["Created", "Failure"]
+    await agree(trader)
+
+
+async def test_hooks_of_hummingbots_base_do_the_same(trader, exchange, agree):
+    """`_place_order` and `_place_cancel`, which the base and other people's code may call."""
+    connector = trader.connector
+    connector.start_tracking_order(
+        "HBOT-hooks", None, PAIR, BUY, Decimal("99.50"), Decimal(1), OrderType.LIMIT
+    )
+    exchange_order_id, timestamp_s = await connector._place_order(
+        "HBOT-hooks", PAIR, Decimal(1), BUY, OrderType.LIMIT, Decimal("99.50")
+    )
+    (true,) = exchange.engine.open_orders("main")
+    assert exchange_order_id == str(true.order_id)
+    assert timestamp_s == pytest.approx(true.created_at_us / 1e6, abs=0.001)
+    order = await trader.open("HBOT-hooks")
+    assert await connector._place_cancel("HBOT-hooks", order)
+    assert trader.events.names("HBOT-hooks") == ["Created", "Cancelled"]
+    await agree(trader)
+
+
 # === cancelling
 
 

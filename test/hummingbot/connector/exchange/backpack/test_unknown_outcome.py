@@ -221,6 +221,40 @@ async def test_client_id_in_use_by_another_bot_is_replaced(trader, exchange, pla
     await agree(trader, others=[other.order_id])
 
 
+async def test_client_id_that_our_own_order_has_already_is_that_order(
+    trader, exchange, calls, agree
+):
+    """The refusal says that it exists: it was accepted, and is adopted."""
+    with (
+        without_events(exchange),
+        exchange.faults.refuse(
+            400, "INVALID_ORDER", "Order with client ID already exists: 1", PLACE, executed=True
+        ),
+    ):
+        order_id = buy(trader)
+        await trader.open(order_id)
+
+    assert trader.events.names(order_id) == ["Created"]
+    assert calls.count(PLACE) == 1
+    await agree(trader)
+
+
+async def test_client_ids_that_are_all_in_use_fail_the_order_in_the_end(
+    trader, exchange, calls, agree
+):
+    """Five attempts with five ids; then the refusal is told."""
+    with exchange.faults.refuse(
+        400, "INVALID_ORDER", "Order with client ID already exists: 1", PLACE, times=None
+    ):
+        order_id = buy(trader)
+        await trader.done(order_id)
+
+    assert trader.events.names(order_id) == ["Failure"]
+    assert "Order with client ID already exists" in trader.events.why_failed(order_id)
+    assert len({call.body for call in calls.of(PLACE)}) == calls.count(PLACE) == 5
+    await agree(trader)
+
+
 async def test_many_orders_without_an_answer_are_all_adopted(
     trader, exchange, calls, agree, eventually
 ):

@@ -49,6 +49,7 @@ class Tape:
         self.time_us = 1_000_000
         self.last_id = 100
         self.trade_id = 500
+        self.traded = self.offered = Decimal(0)
         self.load(bids, asks)
 
     def load(self, bids, asks):
@@ -67,6 +68,9 @@ class Tape:
         self.time_us += pause_us
         self.last_id += 1 + skip
         changed = levels([(price, quantity)])
+        before = self.market.shown(side).get(Decimal(price), Decimal(0))
+        if Decimal(quantity).is_finite():
+            self.offered += max(Decimal(0), Decimal(quantity) - before)
         self.market.on_diff(
             DepthDiff(
                 event_time_us=self.time_us + 300,
@@ -82,6 +86,7 @@ class Tape:
     def trade(self, taker_side, price, quantity, *, pause_us=1_000):
         self.time_us += pause_us
         self.trade_id += 1
+        self.traded += Decimal(quantity)
         self.repeat_trade(taker_side, price, quantity)
 
     def repeat_trade(self, taker_side, price, quantity):
@@ -209,6 +214,22 @@ def test_level_that_cannot_be_makes_the_market_blind(tape, level):
     assert tape.market.is_blind
 
 
+def test_snapshot_with_a_level_that_cannot_be_leaves_the_market_blind(tape):
+    tape.market.lose()
+    with pytest.raises((ValueError, ArithmeticError)):
+        tape.load([("100", "NaN")], [])
+    assert tape.market.is_blind
+    tape.load([("99", "1")], [("101", "1")])
+    assert tape.outside() == tape.source() == {BID: {99: 1}, ASK: {101: 1}}
+
+
+def test_levels_that_the_source_crosses_are_out_of_date(tape):
+    tape.show(ASK, "100", "5")
+    assert tape.outside() == tape.source() == {BID: {}, ASK: {100: 5, 101: 100}}
+    tape.show(BID, "101", "1")
+    assert tape.outside() == tape.source() == {BID: {101: 1}, ASK: {}}
+
+
 def test_blind_market_trades_nothing_and_takes_orders_that_rest(tape):
     mine = tape.place(BID, "100", "10")
     tape.market.lose()
@@ -334,6 +355,16 @@ def test_repeated_trade_frame_counts_once(tape):
 
     assert tape.executed(mine) == 0
     assert tape.trades() == [(100, 60)]
+
+
+def test_levels_that_our_orders_have_left_are_not_remembered_for_ever(tape):
+    for ticks in range(2_500):
+        price = Decimal("97.50") + ticks % 200 * Decimal("0.01")
+        mine = tape.place(BID, price, "1")
+        tape.trade(ASK, price, "0.5")
+        tape.engine.cancel("main", SOL, order_id=mine.order_id)
+        tape.market._memories[BID, Decimal(ticks)] = next(iter(tape.market._memories.values()))
+    assert len(tape.market._memories) <= 1_010
 
 
 def test_order_between_a_trade_and_its_depth_frame_is_not_set_back(tape):
@@ -490,7 +521,20 @@ class Run:
         rows = [("99.90", "30"), ("99.95", "10")], [("100.05", "10"), ("100.10", "30")]
         self.tape = Tape(*rows)
         self.source = Source(self.tape)
-        self.offered = defaultdict(Decimal)
+
+    def between_ours(self):
+        """Trades in which both sides are ours."""
+        ours = {
+            order.order_id
+            for name in ("main", "other")
+            for order in self.tape.engine.order_history(name, limit=1000)[0]
+        }
+        return [
+            (event.price, event.quantity)
+            for event in self.tape.events
+            if isinstance(event, TradeEvent)
+            and {event.buyer_order_id, event.seller_order_id} <= ours
+        ]
 
     def step(self, command):
         name, *arguments = command
@@ -555,6 +599,7 @@ def test_money_is_conserved_and_limits_are_kept(sequence):
         for name in ("main", "other", HOUSE):
             total += sum(engine.balances(name).get(asset, (Decimal(0), Decimal(0))))
         assert total == 2 * funds
+    passive = -sum(quantity for _, quantity in run.between_ours())
     for name in ("main", "other"):
         orders = {o.order_id: o for o in engine.order_history(name, limit=1000)[0]}
         filled = defaultdict(Decimal)
@@ -565,8 +610,10 @@ def test_money_is_conserved_and_limits_are_kept(sequence):
                 sign = 1 if order.side is BID else -1
                 assert sign * fill.price <= sign * order.price
                 assert not fill.is_maker or fill.price == order.price
+            passive += fill.quantity if fill.is_maker else 0
         for order_id, quantity in filled.items():
             assert quantity == orders[order_id].executed_quantity <= orders[order_id].quantity
+    assert passive <= run.tape.traded + run.tape.offered
 
 
 @settings(max_examples=300, deadline=None)

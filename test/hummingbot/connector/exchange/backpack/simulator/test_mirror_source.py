@@ -312,7 +312,7 @@ async def test_blind_mirror_says_so_once_and_fills_nothing(
     bid, ask = mirror.engine.best(SOL)
     mirror.engine.place("main", order(BID, bid, "5", post_only=True))
     mirror.engine.place("main", order(ASK, ask, "5", post_only=True))
-    assert len(told.saying("in sight")) == 1
+    assert told.lines == [(logging.INFO, f"The live market at {source.rest_url} is in sight.")]
     with source.faults.refuse_websockets():
         source.faults.drop_websockets()
         await eventually(lambda: mirror.is_blind)
@@ -329,7 +329,7 @@ async def test_blind_mirror_says_so_once_and_fills_nothing(
         assert book(mirror) == before
         assert len(told.saying("out of sight")) == 1
     await eventually(lambda: not mirror.is_blind)
-    assert len(told.saying("in sight")) == 2
+    assert len(told.saying("back in sight after")) == 1
     await eventually(lambda: in_step(source, mirror))
 
 
@@ -387,6 +387,68 @@ async def test_snapshot_that_cannot_be_had_is_asked_for_again(source, open_mirro
     assert outside(mirror) == book(source)
 
 
+async def test_frame_that_cannot_be_read_is_passed_over(source, mirror, eventually):
+    for text in ("not JSON", '{"data":{"e":"depth"},"stream":"depth.SOL_USDC"}'):
+        mirror.source._on_message(text)
+    assert not mirror.is_blind
+    await eventually(lambda: in_step(source, mirror))
+
+
+async def test_frame_with_a_level_that_cannot_be_leads_to_a_new_snapshot(
+    source, mirror, told, eventually
+):
+    next_id = mirror.source.market(SOL).last_update_id + 1
+    mirror.source._on_message(
+        '{"data":{"e":"depth","E":1,"T":1,"s":"SOL_USDC","b":[["100","-1"]],"a":[],'
+        f'"U":{next_id},"u":{next_id}}},"stream":"depth.SOL_USDC"}}'
+    )
+    assert mirror.is_blind
+    assert told.saying("has no level of -1")
+    await eventually(lambda: in_step(source, mirror))
+    assert outside(mirror) == book(source)
+
+
+async def test_error_of_our_own_does_not_end_the_mirror(source, mirror, monkeypatch, eventually):
+    market = mirror.source.market(SOL)
+
+    def broken(diff):
+        monkeypatch.setattr(market, "on_diff", on_diff)
+        raise RuntimeError("made up")
+
+    on_diff = market.on_diff
+    monkeypatch.setattr(market, "on_diff", broken)
+    await eventually(lambda: mirror.is_blind)
+    await eventually(lambda: in_step(source, mirror))
+
+
+async def test_market_list_is_renewed_and_the_old_one_serves_on(source, mirror, eventually):
+    mirror.source._listed_s -= 3_600
+    with source.faults.server_error("GET /api/v1/markets") as fault:
+        await fault.wait_hit()
+        await eventually(lambda: time.monotonic() - mirror.source._listed_s < 60)
+    source.engine.set_order_book_state(BTC, OrderBookState.POST_ONLY)
+    mirror.source._listed_s -= 3_600
+    await eventually(
+        lambda: mirror.engine.markets[BTC].order_book_state is OrderBookState.POST_ONLY
+    )
+    assert not mirror.is_blind
+
+
+async def test_market_that_a_late_source_does_not_have_is_told(
+    open_exchange, mirror_settings, told, eventually
+):
+    port = free_port()
+    at = type(
+        "At", (), {"rest_url": f"http://127.0.0.1:{port}", "ws_url": f"ws://127.0.0.1:{port}"}
+    )
+    settings = mirror_settings(at, source_patience_s=0.2, markets=())
+    async with LocalExchange(settings) as mirror:
+        await mirror.add_market("NO_SUCH")
+        await open_exchange(rate_limits=False, port=port)
+        await eventually(lambda: told.saying("does not list NO_SUCH"))
+        assert mirror.blind_markets == ("NO_SUCH",)
+
+
 async def test_mirror_starts_blind_and_finds_its_source_later(
     open_exchange, mirror_settings, told, eventually
 ):
@@ -397,7 +459,8 @@ async def test_mirror_starts_blind_and_finds_its_source_later(
     async with LocalExchange(mirror_settings(at, source_patience_s=0.3)) as mirror:
         assert mirror.is_blind
         assert mirror.blind_markets == (SOL,)
-        assert told.saying("is not in sight")
+        assert len(told.saying("is not in sight (GET /api/v1/markets: no reply")) == 1
+        assert len(told.lines) == 1
         with pytest.raises(Refusal, match="cannot be seen"):
             mirror.engine.place("main", order(BID, "100", "1"))
         source = await open_exchange(
