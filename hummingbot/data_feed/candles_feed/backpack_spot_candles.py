@@ -6,6 +6,7 @@ that stays up. This module joins the two.
 """
 
 import logging
+import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -24,7 +25,10 @@ from hummingbot.connector.exchange.backpack.api.streams import (
     parse_frame,
 )
 from hummingbot.connector.exchange.backpack.backpack_constants import RATE_LIMITS
-from hummingbot.connector.exchange.backpack.backpack_environments import outside_environment
+from hummingbot.connector.exchange.backpack.backpack_environments import (
+    Environment,
+    outside_environment,
+)
 from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.network_iterator import NetworkStatus
@@ -40,6 +44,8 @@ CANDLES_A_REQUEST = 1000
 # The exchange does not tell which part of a volume takers bought.
 _TAKER_VOLUMES = (0.0, 0.0)
 _CLOSE = CandlesBase.columns.index("close")
+# Loaded, with the simulator, only by a connector that trades on it.
+_DEMO_MODULE = "hummingbot.connector.exchange.backpack.backpack_demo"
 _DECODER = frame_decoder(KlineUpdate)
 
 type Row = list[float]
@@ -166,13 +172,24 @@ class BackpackSpotCandles(CandlesBase):
         rows = candles_of(await self._rest_client().send(request))
         return np.array(rows, dtype=float).reshape(-1, len(self.columns))
 
+    def _environment(self) -> Environment:
+        """Where the connector trades; without one of ours, where a demo of this process does."""
+        attached = getattr(self._connector, "environment", None)
+        if attached is not None:
+            return attached
+        demo_module = sys.modules.get(_DEMO_MODULE)
+        demo = None if demo_module is None else demo_module.running_demo([self._trading_pair])
+        return demo or outside_environment()
+
     async def _stream_url(self) -> str:
-        return self.wss_url
+        environment = self._environment()
+        await environment.start()
+        return environment.ws_url
 
     def _rest_client(self) -> web_utils.RestClient:
         # A connector of ours lends its own; other ones (paper trade) have none.
         attached = getattr(self._connector, "rest", None)
-        return attached or web_utils.RestClient(outside_environment(), web_utils.create_throttler())
+        return attached or web_utils.RestClient(self._environment(), web_utils.create_throttler())
 
     @override
     async def listen_for_subscriptions(self) -> None:

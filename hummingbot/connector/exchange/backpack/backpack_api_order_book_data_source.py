@@ -231,6 +231,9 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             except ValueError as e:
                 self.complain(trading_pair, e)
         await stream.subscribe([topic for symbol in self._feeds for topic in _topics(symbol)])
+        for feed in self._feeds.values():
+            # A book that was loaded without a stream may be old by now.
+            feed.sequence.reset()
         self._subscribed.set()
         for feed in self._feeds.values():
             if feed.book is not None:
@@ -361,6 +364,9 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
 
     @override
     async def subscribe_to_trading_pair(self, trading_pair: str) -> bool:
+        if not self._stream.is_connected:
+            # A pair without a book would keep all others from being ready.
+            return False
         feed = await self._feed_of(trading_pair)
         await self._stream.subscribe(_topics(feed.symbol))
         self.add_trading_pair(trading_pair)

@@ -1,6 +1,7 @@
 """What a spot and a perpetual connector share: account, markets, fees, clock and health."""
 
 import asyncio
+import math
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -68,6 +69,8 @@ _BASIS_POINT = Decimal("0.0001")
 _OK = 200
 # Between two reconciliations of which the first asked for the second.
 _RECONCILIATION_PAUSE_S = 1.0
+# However many reasons there are to ask, history is limited to 30 requests a minute.
+_LEAST_POLL_INTERVAL_S = 0.5
 # For more pairs than this one request for all tickers is cheaper.
 _SINGLE_TICKER_QUERIES = 2
 
@@ -118,6 +121,7 @@ class BackpackConnectorBase(Reconciliation):
         self._balances_told_s: dict[str, float] = {}
         self._placing: set[str] = set()
         self._unknown: set[str] = set()
+        self._polled_s = -math.inf
         self._history_requests: dict[Symbol, asyncio.Task[list[HistoricOrder]]] = {}
         self._clock_lock = asyncio.Lock()
         self._is_reconciliation_due = False
@@ -275,6 +279,10 @@ class BackpackConnectorBase(Reconciliation):
 
     @override
     async def _status_polling_loop_fetch_updates(self) -> None:
+        pause_s = self._polled_s + _LEAST_POLL_INTERVAL_S - time.monotonic()
+        if pause_s > 0:
+            await self._sleep(pause_s)
+        self._polled_s = time.monotonic()
         self._is_reconciliation_due = False
         await super()._status_polling_loop_fetch_updates()
         if self._is_reconciliation_due:

@@ -23,6 +23,8 @@ WINDOW_MS = 5_000
 # An order whose fate is unknown can still be accepted until its window has passed; only after that,
 # and this much longer for the exchange to list it, is its absence evidence.
 UNKNOWN_ORDER_PATIENCE_S = WINDOW_MS * 1e-3 + 5.0
+# An order is lost after it was found absent four times, this far apart.
+ABSENCE_PAUSE_S = 10.0
 UNKNOWN_ORDER_RETRY_S = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 STREAM_SILENCE_LIMIT_S = 120.0

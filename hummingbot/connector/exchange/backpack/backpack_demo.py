@@ -17,8 +17,10 @@ from hummingbot.logger import HummingbotLogger
 
 from .api.models import MarketType, Symbol
 from .api.symbols import tradable_symbols
+from .backpack_constants import DEMO_NAME, EXCHANGE_NAME
 from .backpack_demo_settings import DemoSettings
 from .backpack_environments import OutsideEnvironment
+from .simulator.engine import Engine
 from .simulator.local import LocalExchange
 from .simulator.settings import AccountSettings, LiquidityKind, Settings
 
@@ -37,6 +39,10 @@ class DemoExchange:
         settings: balances, fees and market.
         source: the exchange whose market is mirrored; only its public data are ever asked for.
         logger: hears what a trader should know of the market.
+
+    Attributes:
+        local: the exchange.
+        is_traded: whether a strategy's connector uses it, and not only one that looks.
     """
 
     def __init__(
@@ -58,6 +64,7 @@ class DemoExchange:
         )
         self._lock = asyncio.Lock()
         self._is_open = False
+        self.is_traded = False
 
     @property
     def is_open(self) -> bool:
@@ -127,7 +134,10 @@ class DemoEnvironment:
         """Last price of every pair that has one, in quote units."""
         engine = self._exchange.local.engine
         offered = tradable_symbols(engine.markets.values(), MarketType.SPOT)
-        prices = {pair: engine.last_price(symbol) for symbol, pair in offered.items()}
+        prices = {
+            pair: engine.last_price(symbol) or _middle(engine, symbol)
+            for symbol, pair in offered.items()
+        }
         return {pair: price for pair, price in prices.items() if price is not None}
 
     async def start(self) -> None:
@@ -162,6 +172,11 @@ _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[DemoSettings, DemoExc
 )
 
 
+def _middle(engine: Engine, symbol: Symbol) -> Decimal | None:
+    bid, ask = engine.best(symbol)
+    return None if bid is None or ask is None else (bid + ask) / 2
+
+
 def own_demo(
     settings: DemoSettings,
     source: OutsideEnvironment,
@@ -177,6 +192,8 @@ def shared_demo(
     source: OutsideEnvironment,
     trading_pairs: list[str],
     logger: HummingbotLogger,
+    *,
+    is_traded: bool,
 ) -> DemoEnvironment:
     """The demo of this configuration, for every connector that Hummingbot makes of it.
 
@@ -186,10 +203,28 @@ def shared_demo(
     exchanges = _shared.setdefault(asyncio.get_event_loop(), {})
     if settings not in exchanges:
         exchanges[settings] = DemoExchange(settings, source, logger)
+    exchanges[settings].is_traded |= is_traded
+    offer_candles()
     return DemoEnvironment(exchanges[settings], trading_pairs)
 
 
-def running_demo() -> DemoEnvironment | None:
-    """A demo that Hummingbot's connectors share in the running loop, if there is one."""
+def running_demo(trading_pairs: list[str]) -> DemoEnvironment | None:
+    """The demo that Hummingbot's connectors share in the running loop, if there is one.
+
+    Args:
+        trading_pairs: what the caller wants to see of it.
+    """
     exchanges = _shared.get(asyncio.get_running_loop(), {}).values()
-    return next((DemoEnvironment(demo, []) for demo in exchanges if demo.is_open), None)
+    found = [demo for demo in exchanges if demo.is_open]
+    # Hummingbot also makes connectors with default settings, only to look at the markets.
+    found.sort(key=lambda demo: demo.is_traded, reverse=True)
+    return DemoEnvironment(found[0], trading_pairs) if found else None
+
+
+def offer_candles() -> None:
+    """Let candles be asked for under the demo connector's name too."""
+    # Not at the top: Hummingbot's candles import the connector.
+    from hummingbot.data_feed.candles_feed.candles_factory import CandlesFactory  # noqa: PLC0415
+
+    feeds = CandlesFactory._candles_map
+    feeds.setdefault(DEMO_NAME, feeds[EXCHANGE_NAME])

@@ -88,7 +88,7 @@ class BackpackExchange(BackpackConnectorBase):
                 # Asked for in a program each connector has its own; from Hummingbot's
                 # configuration, where there is no such wish, all of one configuration are one
                 # account.
-                choose = own_demo if wants_own else shared_demo
+                choose = own_demo if wants_own else partial(shared_demo, is_traded=trading_required)
                 trading_pairs = [] if trading_pairs is None else trading_pairs
                 self.logger = demo_logger(self)  # type: ignore[method-assign]
                 demo = choose(settings, environment, trading_pairs, self.logger())
@@ -119,6 +119,8 @@ class BackpackExchange(BackpackConnectorBase):
                 self._user_stream_tracker.data_source,
             ):
                 part.logger = self.logger
+            for source in (self._orderbook_ds, self._user_stream_tracker.data_source):
+                source.stream._logger = self.logger()
             if trading_required:
                 self.logger().warning(
                     "No order goes to the real exchange, and the money is not real."
@@ -139,3 +141,13 @@ class BackpackExchange(BackpackConnectorBase):
         await self._demo_account._update_balances()
         self._account_balances.update(self._demo_account._account_balances)
         self._account_available_balances.update(self._demo_account._account_available_balances)
+
+    @override
+    async def _initialize_trading_pair_symbol_map(self) -> None:
+        # One line, where the base logs a traceback for every start of a client without a network.
+        try:
+            markets = await self._make_trading_pairs_request()
+        except Exception as e:  # noqa: BLE001 - Hummingbot counts on it that nothing comes through
+            self.logger().warning(f"The market list could not be asked: {e}")
+        else:
+            self._initialize_trading_pair_symbols_from_exchange_info(markets)

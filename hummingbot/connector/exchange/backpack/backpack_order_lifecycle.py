@@ -34,6 +34,7 @@ from .api.endpoints import (
 )
 from .api.errors import (
     BackpackError,
+    DecodeError,
     DuplicateClientId,
     OrderNotFound,
     Outcome,
@@ -276,7 +277,10 @@ class OrderLifecycle(ExchangePyBase):
             asked_s = time.monotonic()
             try:
                 found = await self._look_up(request)
-            except BackpackError as e:
+            except asyncio.CancelledError:
+                raise
+            # Whatever goes wrong in a look-up, it is no evidence that ends an order.
+            except Exception as e:  # noqa: BLE001
                 self.logger().debug("Order %s not looked up: %s", order.client_order_id, e)
                 continue
             if found is not None:
@@ -284,6 +288,8 @@ class OrderLifecycle(ExchangePyBase):
                 return found
             if asked_s > certain_s:
                 break
+        # Should it appear after all, it must still be known as ours.
+        self._order_tracker.give_up(order)
         reason = f"{error}; afterwards it was neither among the open orders nor in the history"
         raise TransportError(request.name, reason) from error
 
@@ -366,13 +372,21 @@ class OrderLifecycle(ExchangePyBase):
 
     async def _cancel_arrived(self, order: InFlightOrder, cancelled: set[str]) -> None:
         while order.client_order_id in self._placing:
+            if order.client_order_id in self._unknown and order.exchange_order_id is None:
+                # It may rest there: a cancellation by its client id harms nothing if it does not.
+                await self._execute_order_cancel(order)
             await self._sleep(_SETTLE_S)
         if not order.is_done and await self._execute_order_cancel(order) is not None:
             cancelled.add(order.client_order_id)
 
     async def _settle_cancelled(self, orders: list[InFlightOrder]) -> None:
         while left := [order for order in orders if not order.is_done]:
-            await self._update_order_status()
+            try:
+                await self._update_order_status()
+            # At a stop one order that makes trouble must not keep the rest from being told.
+            except Exception:  # noqa: BLE001
+                self.logger().exception("The state of the orders could not be asked.")
+                return
             if not any(order.is_pending_cancel_confirmation for order in left):
                 return
             await self._sleep(_SETTLE_S)
@@ -393,7 +407,7 @@ class OrderLifecycle(ExchangePyBase):
             self._order_tracker.suspect(order)
             self.request_reconciliation()
             return None
-        except BackpackError as e:
+        except (BackpackError, ValueError) as e:
             self.logger().error(f"Failed to cancel order {order.client_order_id}: {e}")
             self.request_reconciliation()
             return None
@@ -462,13 +476,15 @@ class OrderLifecycle(ExchangePyBase):
 
     async def _create_batch(self, orders: list[LimitOrder | MarketOrder]) -> None:
         tracked = [t for order in orders if (t := self._track_batched(order)) is not None]
-        for chunk in batched(tracked, MAX_BATCH_ORDERS):
-            names = {order.client_order_id for order in chunk}
-            self._placing |= names
-            try:
+        # All of them from the start: a poll must not look for those of a later request, nor a stop
+        # overlook them.
+        names = {order.client_order_id for order in tracked}
+        self._placing |= names
+        try:
+            for chunk in batched(tracked, MAX_BATCH_ORDERS):
                 await self._submit_batch(list(chunk))
-            finally:
-                self._placing -= names
+        finally:
+            self._placing -= names
 
     def _track_batched(self, order: LimitOrder | MarketOrder) -> InFlightOrder | None:
         """Start tracking one order of a batch; an impossible one fails at once."""
@@ -500,20 +516,36 @@ class OrderLifecycle(ExchangePyBase):
         return self._order_tracker.fetch_tracked_order(order_id)
 
     async def _submit_batch(self, orders: list[InFlightOrder]) -> None:
-        requests = [await self._request_of(order) for order in orders]
-        try:
-            results = await self.rest.send(ExecuteOrders(orders=tuple(requests)))
-        except BackpackError as e:
-            await asyncio.gather(
-                *(self._settle_batched(*pair, e) for pair in zip(orders, requests, strict=True))
-            )
+        sent: list[tuple[InFlightOrder, ExecuteOrder]] = []
+        for order in orders:
+            try:
+                sent.append((order, await self._request_of(order)))
+            except (BackpackError, ValueError) as e:
+                self._placing.discard(order.client_order_id)
+                self._fail(order, e)
+        if not sent:
             return
-        for order, result in zip(orders, results, strict=True):
-            self._placing.discard(order.client_order_id)
+        batch = ExecuteOrders(orders=tuple(request for _, request in sent))
+        try:
+            results = await self.rest.send(batch)
+            if len(results) != len(sent):
+                raise DecodeError(batch.name, f"{len(results)} results, not {len(sent)}", b"")
+        except BackpackError as e:
+            await asyncio.gather(*(self._settle_batched(*pair, e) for pair in sent))
+            return
+        unsettled = []
+        for (order, request), result in zip(sent, results, strict=True):
             if isinstance(result, PlacedOrder):
+                self._placing.discard(order.client_order_id)
                 await self._on_placed(order, report_of_order(result))
+                continue
+            error = refusal(batch.name, result.code, result.message)
+            if error.outcome is Outcome.UNKNOWN or isinstance(error, DuplicateClientId):
+                unsettled.append(self._settle_batched(order, request, error))
             else:
-                self._fail(order, refusal("POST /api/v1/orders", result.code, result.message))
+                self._placing.discard(order.client_order_id)
+                self._fail(order, error)
+        await asyncio.gather(*unsettled)
 
     async def _settle_batched(
         self, order: InFlightOrder, request: ExecuteOrder, error: BackpackError
@@ -532,7 +564,7 @@ class OrderLifecycle(ExchangePyBase):
         finally:
             self._placing.discard(order.client_order_id)
 
-    def _fail(self, order: InFlightOrder, error: BackpackError) -> None:
+    def _fail(self, order: InFlightOrder, error: Exception) -> None:
         self._on_order_failure(
             order.client_order_id,
             order.trading_pair,

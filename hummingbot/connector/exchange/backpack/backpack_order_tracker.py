@@ -4,9 +4,12 @@ States that never go back, and Backpack's client ids.
 """
 
 import asyncio
+import time
 from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, override
+
+from cachetools import TTLCache
 
 from hummingbot.connector.client_order_tracker import ClientOrderTracker
 from hummingbot.core.data_type.in_flight_order import (
@@ -16,12 +19,15 @@ from hummingbot.core.data_type.in_flight_order import (
     TradeUpdate,
 )
 
+from . import backpack_constants as constants
 from .backpack_translation import wire_client_id
 
 if TYPE_CHECKING:
     from .backpack_connector_base import BackpackConnectorBase
 
 _TERMINAL = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.FAILED})
+_GIVEN_UP_KEPT = 1000
+_GIVEN_UP_TTL_S = 900.0
 _MAX_CLIENT_IDS = 4 * ClientOrderTracker.MAX_CACHE_SIZE
 _PROGRESS = {
     OrderState.PENDING_CREATE: 0,
@@ -42,6 +48,8 @@ class BackpackOrderTracker(ClientOrderTracker):
         self._orders_by_client_id: dict[int, str] = {}
         self._client_ids: dict[str, int] = {}
         self._fill_events: dict[str, list[asyncio.Event]] = {}
+        self._given_up: TTLCache[str, InFlightOrder] = TTLCache(_GIVEN_UP_KEPT, _GIVEN_UP_TTL_S)
+        self._absent_s: TTLCache[str, float] = TTLCache(_GIVEN_UP_KEPT, _GIVEN_UP_TTL_S)
 
     @override
     def start_tracking_order(self, order: InFlightOrder) -> None:
@@ -91,6 +99,39 @@ class BackpackOrderTracker(ClientOrderTracker):
         """Apply an update now, its events being emitted before this returns."""
         await self._process_order_update(update)
 
+    def give_up(self, order: InFlightOrder) -> None:
+        """Remember an order that is ended for want of any trace, in case it appears after all."""
+        self._given_up[order.client_order_id] = order
+
+    def rescue(self, order: InFlightOrder, exchange_order_id: str) -> bool:
+        """Have an order that was taken for failed cancelled and its fills recorded.
+
+        Returns:
+            False if that is under way already.
+        """
+        if order.client_order_id in self._lost_orders:
+            return False
+        if order.exchange_order_id is None:
+            order.update_exchange_order_id(exchange_order_id)
+        self._lost_orders[order.client_order_id] = order
+        return True
+
+    def note_seen(self, order: InFlightOrder) -> None:
+        """The exchange knows the order: what spoke for its absence is void."""
+        self._order_not_found_records.pop(order.client_order_id, None)
+        self._absent_s.pop(order.client_order_id, None)
+
+    async def note_absent(self, order: InFlightOrder) -> None:
+        """Count an absence from open orders and history, but not again within the next seconds.
+
+        However often is asked, an order is only lost after it was absent for a good while.
+        """
+        now_s = time.monotonic()
+        counted_s = self._absent_s.get(order.client_order_id)
+        if counted_s is None or now_s - counted_s >= constants.ABSENCE_PAUSE_S:
+            self._absent_s[order.client_order_id] = now_s
+            await self.process_order_not_found(order.client_order_id)
+
     def suspect(self, order: InFlightOrder) -> None:
         """Count a refused cancellation as one sign that an order is gone, however often it comes.
 
@@ -139,6 +180,7 @@ class BackpackOrderTracker(ClientOrderTracker):
             self._in_flight_orders.get(client_order_id)
             or self._cached_orders.get(client_order_id)
             or self._lost_orders.get(client_order_id)
+            or self._given_up.get(client_order_id)
         )
 
     def _forget_old_client_ids(self) -> None:

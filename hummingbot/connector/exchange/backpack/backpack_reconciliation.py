@@ -21,6 +21,7 @@ from .api.models import (
     Order,
     OrderStatus,
     SortDirection,
+    Symbol,
 )
 from .api.streams import BalanceUpdate, OrderFilled
 from .api.streams import OrderUpdate as OrderEvent
@@ -79,16 +80,28 @@ class Reconciliation(OrderLifecycle):
         if order.exchange_order_id != event.order_id and not is_order_of(event, order):
             return  # another bot's order that happens to have our client id
         report = report_of_event(event)
+        if order.is_failure and not report.status.is_terminal:
+            self._rescue(order, event.order_id)
         if order.is_pending_create and report.status is not OrderStatus.NEW:
             await self._on_first_word(order, report)
         if isinstance(event, OrderFilled):
             self._order_tracker.process_trade_update(
                 trade_update_of_event(event, order, self.trade_fee_schema())
             )
-        if order.executed_amount_base < report.executed_amount:
+        is_reason_unknown = report.status is OrderStatus.EXPIRED and report.reason is None
+        if order.executed_amount_base < report.executed_amount or is_reason_unknown:
+            # Needs a request, and the events behind this one must not wait for it.
             self._spawn(self._apply_report(order, report))
         else:
             await self._apply_report(order, report)
+
+    def _rescue(self, order: InFlightOrder, exchange_order_id: str) -> None:
+        """An order that was given up lives: Hummingbot's loop over lost orders cancels it."""
+        if self._order_tracker.rescue(order, exchange_order_id):
+            self.logger().error(
+                f"Order {order.client_order_id} was taken for failed, but is open on Backpack "
+                f"({exchange_order_id}). It is being cancelled, and its fills are recorded."
+            )
 
     async def _on_first_word(self, order: InFlightOrder, report: OrderReport) -> None:
         """Tell strategies of an order's creation before its fills or its end.
@@ -130,10 +143,11 @@ class Reconciliation(OrderLifecycle):
         for order in orders:
             report = reports.get(order.client_order_id)
             if report is not None:
+                self._order_tracker.note_seen(order)
                 await self._apply_report(order, report, fills_loaded=True)
         for order in absent:
             if order.is_open and self._may_conclude_from_absence(order):
-                await self._order_tracker.process_order_not_found(order.client_order_id)
+                await self._order_tracker.note_absent(order)
 
     def _may_conclude_from_absence(self, order: InFlightOrder) -> bool:
         """Whether absence from open orders and history says something of an order.
@@ -150,6 +164,8 @@ class Reconciliation(OrderLifecycle):
         reports: dict[str, OrderReport] = {}
         for row in rows:
             order = self._order_tracker.find(row.client_id, row.id)
+            if order is not None and order.is_failure and _is_same(row, order):
+                self._rescue(order, row.id)
             if order is not None and order.client_order_id in tracked and _is_same(row, order):
                 reports[order.client_order_id] = report_of_order(row)
         return reports
@@ -169,7 +185,7 @@ class Reconciliation(OrderLifecycle):
         return list(wanted.values())
 
     async def _history_rows(self, orders: list[InFlightOrder]) -> Any:  # noqa: ANN401 (async generator)
-        symbols = {await self.listed_symbol_of(order.trading_pair) for order in orders}
+        symbols = {await self._symbol_if_listed(order.trading_pair) for order in orders}
         symbol = symbols.pop() if len(symbols) == 1 else None
         single = orders[0].exchange_order_id if len(orders) == 1 else None
         for page in range(_MAX_HISTORY_PAGES):
@@ -185,6 +201,13 @@ class Reconciliation(OrderLifecycle):
                 yield row
             if len(rows) < HISTORY_PAGE:
                 return
+
+    async def _symbol_if_listed(self, trading_pair: str) -> Symbol | None:
+        """The symbol, or ``None`` for a market that is gone: its orders are found by their ids."""
+        try:
+            return await self.listed_symbol_of(trading_pair)
+        except ValueError:
+            return None
 
     # === fills
 
@@ -208,7 +231,8 @@ class Reconciliation(OrderLifecycle):
         if order.exchange_order_id is None:
             return []
         fills = await self._fetch_fills(
-            order_id=order.exchange_order_id, symbol=await self.listed_symbol_of(order.trading_pair)
+            order_id=order.exchange_order_id,
+            symbol=await self._symbol_if_listed(order.trading_pair),
         )
         schema = self.trade_fee_schema()
         return [

@@ -99,7 +99,8 @@ class BackpackThrottler(AsyncThrottlerBase):
         wait_s = 0.0
         for limit, weight in limits:
             times = self._ledger.times_of(limit, now_s)
-            allowed = max(weight, int(limit.limit * share))
+            # Hummingbot keeps a limit of one as a Decimal, which a float cannot multiply.
+            allowed = max(weight, int(float(limit.limit) * share))
             excess = len(times) + weight - allowed
             if excess > 0:
                 free_s = times[excess - 1] + limit.time_interval + _MARGIN_S
@@ -140,8 +141,10 @@ class Turn:
         self._patience_s = patience_s
 
     async def __aenter__(self) -> None:
+        waited_s = 0.0
         while (wait_s := self._throttler.wait_s(self._limit_id, is_order=self._is_order)) > 0:
-            if wait_s > self._patience_s:
+            waited_s += wait_s
+            if waited_s > self._patience_s:
                 reason = f"the request limit is used up for another {wait_s:.0f} s"
                 raise NotSent(self._limit_id, reason)
             await asyncio.sleep(wait_s)

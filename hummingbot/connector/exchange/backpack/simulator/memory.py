@@ -47,6 +47,7 @@ class Memory:
         self._tell = tell
         self._others: list[AccountState] = []
         self._has_changed = False
+        self._is_failing = False
         self._saves = 0
         self._has_recalled = False
         self._is_open = False
@@ -99,15 +100,25 @@ class Memory:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._is_closing.wait(), _SAVE_EVERY_S)
 
-    async def _save(self) -> None:
-        if self._has_changed:
-            # Encoded here, before anything in it changes; written there, because it may take long.
-            await asyncio.to_thread(self._write, *self._content())
-
     def save(self) -> None:
         """Save now, if anything has changed: for a process that ends without `close`."""
         if self._is_open and self._has_changed:
-            self._write(*self._content())
+            try:
+                self._file.write(*self._content())
+            except StateFileError as e:
+                self._fail(e)
+            else:
+                self._is_failing = False
+
+    async def _save(self) -> None:
+        if self._has_changed:
+            try:
+                # Encoded here, before anything in it changes; written there: that may take long.
+                await asyncio.to_thread(self._file.write, *self._content())
+            except StateFileError as e:
+                self._fail(e)
+            else:
+                self._is_failing = False
 
     def _content(self) -> tuple[bytes, int]:
         self._has_changed = False
@@ -116,12 +127,12 @@ class Memory:
         state = msgspec.structs.replace(state, accounts=[*state.accounts, *self._others])
         return encode(state), self._saves
 
-    def _write(self, content: bytes, number: int) -> None:
-        try:
-            self._file.write(content, number)
-        except StateFileError as e:
-            self._has_changed = True
-            self._tell(logging.ERROR, f"The state of the demo is not saved: {e}")
+    def _fail(self, error: StateFileError) -> None:
+        """Tell of the first failure; until one succeeds the others are the same to the user."""
+        self._has_changed = True
+        if not self._is_failing:
+            self._is_failing = True
+            self._tell(logging.ERROR, f"The state of the demo is not saved: {error}")
 
     def _on_event(self, event: EngineEvent) -> None:
         match event:

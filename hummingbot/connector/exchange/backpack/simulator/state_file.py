@@ -35,7 +35,7 @@ class StateFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.expanduser()
         self._lock: int | None = None
         self._writing = threading.Lock()
         self._written = 0

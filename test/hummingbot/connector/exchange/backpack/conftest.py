@@ -254,6 +254,7 @@ def quick_reconnects(monkeypatch):
 @pytest.fixture
 def little_patience(monkeypatch):
     """Look for an order of unknown fate for half a second and not for ten."""
+    from hummingbot.connector.exchange.backpack import backpack_constants as constants
     from hummingbot.connector.exchange.backpack import backpack_order_lifecycle as lifecycle
     from hummingbot.connector.exchange.backpack import backpack_reconciliation as reconciliation
 
@@ -261,6 +262,7 @@ def little_patience(monkeypatch):
     monkeypatch.setattr(lifecycle, "UNKNOWN_ORDER_RETRY_S", (0.02, 0.05, 0.1))
     monkeypatch.setattr(lifecycle, "_FILL_GRACE_S", 0.2)
     monkeypatch.setattr(reconciliation, "UNKNOWN_ORDER_PATIENCE_S", PATIENCE_S)
+    monkeypatch.setattr(constants, "ABSENCE_PAUSE_S", 0.05)
     return PATIENCE_S
 
 

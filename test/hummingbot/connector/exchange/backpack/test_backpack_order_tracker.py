@@ -111,6 +111,7 @@ async def test_state_never_goes_back(tracker, first, second):
 @given(st.lists(st.sampled_from([state for state in RANK if RANK[state]]), max_size=12))
 def test_states_in_any_order_end_once(states):
     """However many reports come, and in whatever order, the end is told once and stays."""
+
     async def run():
         connector = Connector()
         tracker = BackpackOrderTracker(connector)

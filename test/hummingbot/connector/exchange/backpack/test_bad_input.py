@@ -469,9 +469,7 @@ async def test_clock_that_jumps_during_an_outage_does_not_keep_the_stream_away(
         await agree(trader)
 
 
-async def test_clock_that_cannot_be_corrected_is_named_in_the_error(
-    trader, exchange, ordering, caplog
-):
+async def test_clock_that_cannot_be_corrected_is_named_in_the_error(trader, exchange, ordering):
     """The exchange itself tells a wrong time: the order fails, and the message names the clock."""
     wrong = str(time.time_ns() // 1_000_000 + 3_600_000)
     with ExitStack() as faults:

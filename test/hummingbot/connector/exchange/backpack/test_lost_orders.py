@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from hummingbot.connector.exchange.backpack import backpack_constants
 from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
 from hummingbot.core.data_type.common import OrderType
 
@@ -18,6 +19,7 @@ HISTORY = "GET /wapi/v1/history/orders"
 def _quick_loops(monkeypatch):
     """Let Hummingbot look after lost orders five times a second instead of every five."""
     monkeypatch.setattr(BackpackExchange, "SHORT_POLL_INTERVAL", 0.2)
+    monkeypatch.setattr(backpack_constants, "ABSENCE_PAUSE_S", 0.05)
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ async def test_pair_added_is_followed_after_a_reconnect_too(
     )
 
 
-async def test_pair_whose_market_closed_can_be_removed(exchange, trader, quote, eventually):
+async def test_pair_whose_market_closed_can_be_removed(exchange, trader, quote):
     """The market list does not offer it any more; the connector still knows what it follows."""
     connector = trader.connector
     quote("Bid", "77000", "1", "BTC_USDC")
@@ -174,7 +174,7 @@ async def test_public_trades_are_told_with_side_and_seconds(exchange, trader, pl
     assert book.last_trade_price == 99.90
 
 
-async def test_last_traded_price_is_the_exchanges(exchange, trader, place, calls, eventually):
+async def test_last_traded_price_is_the_exchanges(trader, place, calls):
     """Of one pair, of several, and of one that never traded."""
     connector = trader.connector
     place("main", "Bid", None, "1")

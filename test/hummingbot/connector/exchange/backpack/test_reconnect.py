@@ -137,7 +137,7 @@ async def test_exchange_restarted_on_the_same_port_is_found_again(
 
 
 async def test_exchange_that_is_down_at_the_start_is_waited_for(
-    exchange, quote, start_trader, agree, eventually, caplog
+    exchange, quote, start_trader, agree, caplog
 ):
     """Nothing can be loaded yet: a line for each attempt, no traceback, and ready in the end."""
     caplog.set_level(logging.DEBUG)
@@ -190,7 +190,7 @@ async def test_network_stopped_sends_nothing_any_more(trader, exchange, calls, e
     assert calls.all == []
 
 
-async def test_batch_under_way_survives_a_stop_of_the_network(trader, exchange, agree, eventually):
+async def test_batch_under_way_survives_a_stop_of_the_network(trader, exchange, agree):
     """A batch was sent, the network was stopped before its reply: its orders are found again."""
     from hummingbot.core.data_type.limit_order import LimitOrder
 
@@ -285,9 +285,7 @@ async def test_gap_makes_the_book_unready_until_it_is_loaded_again(
     assert trader.connector._orderbook_ds.gaps == 1
 
 
-async def test_gap_of_one_pair_reloads_that_pair_only(
-    exchange, quote, start_trader, calls, eventually
-):
+async def test_gap_of_one_pair_reloads_that_pair_only(exchange, start_trader, calls, eventually):
     """Of five pairs one lost a frame; the books of the others go on."""
     trader = await start_trader(exchange, trading_pairs=FIVE_PAIRS)
     calls.all.clear()

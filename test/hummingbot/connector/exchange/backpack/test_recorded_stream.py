@@ -195,7 +195,7 @@ async def test_recorded_trade_is_told_with_its_side_and_time(
     "exchange_settings",
     [{"liquidity": LiquidityKind.REPLAY, "replay_file": RECORDING, "replay_speed": 30.0}],
 )
-async def test_replayed_stream_keeps_both_books_the_same(exchange, start_trader, eventually):
+async def test_replayed_stream_keeps_both_books_the_same(exchange, start_trader):
     """The simulator plays the recording as a market of its own; at each rest the books agree."""
     trader = await start_trader(exchange)
     book, engine = trader.connector.get_order_book(PAIR), exchange.engine

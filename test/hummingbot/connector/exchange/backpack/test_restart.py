@@ -31,7 +31,7 @@ def cancel_at_the_exchange(exchange, exchange_order_id):
 
 
 async def test_restart_takes_up_every_order_as_the_exchange_has_it(
-    exchange, trader, quote, start_trader, agree, eventually
+    exchange, trader, quote, start_trader, agree
 ):
     """Resting, filled, partly filled, cancelled and both: five orders, each with its own end."""
     untouched, _ = await resting(trader, "99.50")
@@ -213,7 +213,7 @@ async def test_restart_finds_a_filled_order_without_exchange_id_in_the_history(
 
 
 async def test_restart_does_not_take_an_equal_order_of_another_bot_for_its_own(
-    exchange, trader, place, start_trader, calls, eventually
+    exchange, trader, place, start_trader, calls
 ):
     """An order of the same side, price and amount, but of another client id, stays a stranger."""
     order_id, states = await saved_before_the_reply(
@@ -222,10 +222,7 @@ async def test_restart_does_not_take_an_equal_order_of_another_bot_for_its_own(
     other = place("main", "Bid", "99.95", "2", client_id=79)
 
     restarted = await start_trader(exchange, restored=states)
-    connector = restarted.connector
-    polled_s = connector._last_poll_timestamp
-    connector.request_reconciliation()
-    await eventually(lambda: connector._last_poll_timestamp > polled_s)
+    await restarted.connector._update_order_status()
     assert calls.count("GET /wapi/v1/history/orders") >= 1
 
     order = restarted.order(order_id)

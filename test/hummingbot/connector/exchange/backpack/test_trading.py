@@ -445,7 +445,7 @@ def market_order(side, amount, pair=PAIR):
     return MarketOrder("", pair, side is BUY, base, quote_asset, Decimal(amount), 0)
 
 
-async def test_batch_of_limit_and_market_orders_is_one_request(trader, calls, agree, eventually):
+async def test_batch_of_limit_and_market_orders_is_one_request(trader, calls, agree):
     """Each order of a batch lives its own life."""
     limit, market = trader.connector.batch_order_create(
         [limit_order(SELL, "100.05", 2), market_order(SELL, "1.5")]

@@ -77,7 +77,7 @@ def buy(trader, price="99.95", amount=2):
 
 @each(CARRIED_OUT)
 async def test_order_carried_out_without_an_answer_is_adopted(
-    trader, exchange, calls, agree, eventually, fault
+    trader, exchange, calls, agree, fault
 ):
     """Found among the open orders by its client id."""
     with without_events(exchange), fault(exchange.faults, PLACE) as hit:
@@ -161,9 +161,7 @@ async def test_order_is_not_given_up_while_nobody_can_be_asked(
     await agree(trader)
 
 
-async def test_order_that_could_not_be_sent_fails_at_once(
-    trader, exchange, calls, agree, eventually
-):
+async def test_order_that_could_not_be_sent_fails_at_once(trader, exchange):
     """Without a connection nothing was sent: no patience is needed."""
     port = int(exchange.rest_url.rpartition(":")[2])
     await exchange.stop()
@@ -255,9 +253,7 @@ async def test_client_ids_that_are_all_in_use_fail_the_order_in_the_end(
     await agree(trader)
 
 
-async def test_many_orders_without_an_answer_are_all_adopted(
-    trader, exchange, calls, agree, eventually
-):
+async def test_many_orders_without_an_answer_are_all_adopted(trader, exchange, calls, agree):
     """Fifteen at once, each looked up by itself."""
     with without_events(exchange), exchange.faults.cut_after_execution(PLACE, times=None):
         order_ids = [buy(trader, f"99.{n}", 1) for n in range(50, 65)]
@@ -269,9 +265,7 @@ async def test_many_orders_without_an_answer_are_all_adopted(
     await agree(trader)
 
 
-async def test_many_orders_that_never_arrived_share_their_look_ups(
-    trader, exchange, calls, agree, eventually
-):
+async def test_many_orders_that_never_arrived_share_their_look_ups(trader, exchange, calls, agree):
     """Fifteen at once ask the history together: it may be asked 30 times a minute only."""
     with exchange.faults.cut_before_arrival(PLACE, times=None):
         order_ids = [buy(trader, f"99.{n}", 1) for n in range(50, 65)]
@@ -305,7 +299,7 @@ async def test_cancel_carried_out_without_an_answer_is_found_out(
 
 @each(NOT_CARRIED_OUT)
 async def test_cancel_that_never_arrived_leaves_the_order_open(
-    trader, exchange, calls, agree, eventually, fault
+    trader, exchange, calls, agree, fault
 ):
     """Nothing is concluded from the failure; the strategy may cancel again, and does."""
     order_id = buy(trader)

@@ -1,5 +1,5 @@
 # ruff: noqa: T201 (printing is what it does)
-"""Measure what a local exchange costs: its start, and a mirror of one pair that nobody reads.
+"""Measure what a local exchange costs: its start, and a mirror of one pair.
 
     cd test/hummingbot/connector/exchange/backpack/simulator
     ../../../../../../.venv/bin/python measure_mirror.py [seconds]
@@ -8,17 +8,23 @@ Source and mirror are processes of their own; CPU time is theirs, as the operati
 """
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import aiohttp
 import psutil
 
 REPOSITORY = Path(__file__).resolve().parents[6]
 PACKAGE = "hummingbot.connector.exchange.backpack.simulator"
 FRAMES_PER_SECOND = (30, 60)
+READERS = {
+    "nobody reads": [],
+    "a connector reads": ["depth.SOL_USDC", "trade.SOL_USDC"],
+}
 STARTS = 5
 
 
@@ -33,24 +39,31 @@ def begin(*arguments):
     return process, json.loads(process.stdout.readline())
 
 
-def cpu_share(process, seconds):
-    """CPU time over wall time of a process."""
+async def cpu_share(process, ws_url, topics, seconds):
+    """CPU time over wall time of a process, and the frames that a reader of it got."""
     counted = psutil.Process(process.pid)
-    before, began_s = counted.cpu_times(), time.monotonic()
-    time.sleep(seconds)
-    after, passed_s = counted.cpu_times(), time.monotonic() - began_s
-    return (after.user + after.system - before.user - before.system) / passed_s
+    async with aiohttp.ClientSession() as session, session.ws_connect(ws_url) as socket:
+        await socket.send_json({"method": "SUBSCRIBE", "params": topics})
+        before, began_s = counted.cpu_times(), time.monotonic()
+        frames = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    await socket.receive()
+                    frames += 1
+        after, passed_s = counted.cpu_times(), time.monotonic() - began_s
+    return (after.user + after.system - before.user - before.system) / passed_s, frames
 
 
-def measure_cpu(frames_per_second, seconds):
+def measure_cpu(frames_per_second, topics, seconds):
     source, ready = begin("--no-rate-limits", "--frames-per-second", str(frames_per_second))
-    mirror, _ = begin(
+    mirror, mirrored = begin(
         *("--liquidity", "mirror"),
         *("--source-rest-url", ready["rest"], "--source-ws-url", ready["ws"]),
     )
     try:
         time.sleep(3)  # candles and snapshot are in
-        return cpu_share(mirror, seconds)
+        return asyncio.run(cpu_share(mirror, mirrored["ws"], topics, seconds))
     finally:
         for process in (mirror, source):
             process.terminate()
@@ -90,8 +103,12 @@ def main():
     print(f"import of the exchange: {min(imports):.3f} to {max(imports):.3f} s")
     print(f"start of a synthetic one (2 markets): {min(starts):.3f} to {max(starts):.3f} s")
     for rate in FRAMES_PER_SECOND:
-        share = measure_cpu(rate, seconds)
-        print(f"mirror of one pair, {rate} frames/s: {share:.1%} of a core over {seconds:.0f} s")
+        for name, topics in READERS.items():
+            share, frames = measure_cpu(rate, topics, seconds)
+            print(
+                f"mirror of one pair, {rate} frames/s, {name} ({frames} frames): "
+                f"{share:.1%} of a core over {seconds:.0f} s"
+            )
 
 
 if __name__ == "__main__":

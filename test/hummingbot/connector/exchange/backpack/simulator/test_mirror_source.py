@@ -290,6 +290,37 @@ async def test_order_waits_behind_the_source_and_is_filled_by_its_trades(
     assert trades == 80
 
 
+async def test_orders_of_before_a_restart_stand_behind_the_source(
+    open_exchange, mirror_settings, eventually, tmp_path
+):
+    """One that the market has passed meanwhile is filled with what is offered there."""
+    source = await open_exchange(accounts=(AccountSettings(balances=WEALTH),), rate_limits=False)
+    source.engine.place("main", order(BID, "100", "90"))
+    source.engine.place("main", order(ASK, "102", "50"))
+    settings = mirror_settings(source, state_file=tmp_path / "demo.json")
+    async with LocalExchange(settings) as mirror:
+        waiting = mirror.engine.place("main", order(BID, "100", "10"))
+        passed = mirror.engine.place("other", order(BID, "101", "10"))
+    source.engine.place("main", order(ASK, "101", "7"))
+
+    async with LocalExchange(settings) as mirror:
+        assert [f.quantity for f in mirror.engine.fills("other", order_id=passed.order_id)[0]] == [
+            7
+        ]
+        source.engine.place("main", order(BID, "100", "10"))
+        await eventually(lambda: in_step(source, mirror))
+        source.engine.open_account("x", WEALTH, maker_fee_bps=Decimal(0), taker_fee_bps=Decimal(0))
+        source.engine.place("x", order(ASK, "100", "95", time_in_force="IOC"))
+        await eventually(lambda: in_step(source, mirror))
+        # 3 of the trade met the order at 101 first, 90 stood before the one at 100.
+        assert [f.quantity for f in mirror.engine.fills("other", order_id=passed.order_id)[0]] == [
+            3,
+            7,
+        ]
+        filled = mirror.engine.fills("main", order_id=waiting.order_id)[0]
+        assert [f.quantity for f in filled] == [2]
+
+
 async def test_market_order_takes_what_the_source_shows(source, mirror, eventually):
     await eventually(lambda: in_step(source, mirror))
     asks = sorted(book(source)[ASK].items())

@@ -181,3 +181,24 @@ def test_history_meets_the_first_trade(with_history):
     assert figures.last_price == Decimal("123.45")
     before, *_ = with_history.klines("SOL_USDC", "1m", MINUTE_S - 60, MINUTE_S + 60, MINUTE_S + 120)
     assert before.close == Decimal("123.45")
+
+
+def test_history_that_comes_later_stands_before_the_first_trade(statistics):
+    """The minute in which trading began, and all after it, are what was seen here."""
+    past = build_history(MARKETS["SOL_USDC"], Decimal(90), MINUTE_S + 120, 7)
+    statistics.ticker("SOL_USDC", MINUTE_S + 180)
+    statistics.add_history("SOL_USDC", past)
+
+    rows = statistics.klines("SOL_USDC", "1m", MINUTE_S - 120, MINUTE_S + 180, MINUTE_S + 200)
+    starts = [row.start_s for row in rows]
+    assert starts == list(range(MINUTE_S - 120, MINUTE_S + 180, 60))
+    assert [row.close for row in rows[2:]] == [99, None, 101]
+    assert rows[0].close == next(bar for bar in past if bar.start_s == MINUTE_S - 120).close
+    assert statistics.ticker("SOL_USDC", MINUTE_S + 180).trades > 4
+
+
+def test_history_of_a_market_in_which_nobody_traded_yet():
+    statistics = Statistics()
+    assert statistics.ticker("SOL_USDC", MINUTE_S) is None
+    statistics.add_history("SOL_USDC", build_history(MARKETS["SOL_USDC"], Decimal(90), MINUTE_S, 7))
+    assert statistics.ticker("SOL_USDC", MINUTE_S).last_price == 90
