@@ -41,7 +41,7 @@ from .api.errors import (
     TransportError,
     refusal,
 )
-from .api.models import HistoricOrder, OrderStatus, PlacedOrder, Symbol
+from .api.models import HistoricOrder, OrderStatus, PlacedOrder, Symbol, TimeInForce
 from .backpack_constants import (
     HISTORY_PAGE,
     UNKNOWN_ORDER_PATIENCE_S,
@@ -57,6 +57,7 @@ from .backpack_translation import (
 )
 from .backpack_web_utils import RestClient
 
+_TIME_IN_FORCE = "time_in_force"
 _CLIENT_ID_ATTEMPTS = 5
 _FILL_GRACE_S = 2.0
 # So long a look-up waits for others to share its request.
@@ -86,6 +87,7 @@ class OrderLifecycle(ExchangePyBase):
         **kwargs: Any,
     ) -> None:
         problem = self._problem_of(trading_pair, amount, trade_type, order_type, price)
+        problem = problem or _problem_of_time_in_force(order_type, kwargs.get(_TIME_IN_FORCE))
         if problem is None:
             await super()._create_order(
                 trade_type, order_id, trading_pair, amount, order_type, price, **kwargs
@@ -176,7 +178,9 @@ class OrderLifecycle(ExchangePyBase):
     async def _place_order_and_process_update(self, order: InFlightOrder, **kwargs: Any) -> str:
         self._placing.add(order.client_order_id)
         try:
-            report = await self._submit(order)
+            # Hummingbot has no word for it; programs may give it to `buy` and `sell`.
+            wanted = TimeInForce(kwargs.get(_TIME_IN_FORCE, TimeInForce.GTC))
+            report = await self._submit(order, wanted)
         finally:
             self._placing.discard(order.client_order_id)
         await self._on_placed(order, report)
@@ -211,14 +215,16 @@ class OrderLifecycle(ExchangePyBase):
         report = await self._submit(order)
         return report.exchange_order_id, report.timestamp_s
 
-    async def _submit(self, order: InFlightOrder) -> OrderReport:
+    async def _submit(
+        self, order: InFlightOrder, time_in_force: TimeInForce = TimeInForce.GTC
+    ) -> OrderReport:
         """Place an order and return what became of it.
 
         Raises:
             BackpackError: the order certainly is not on the exchange.
         """
         for attempt in range(_CLIENT_ID_ATTEMPTS):
-            request = await self._request_of(order, attempt)
+            request = await self._request_of(order, attempt, time_in_force)
             try:
                 return report_of_order(await self.rest.send(request))
             except DuplicateClientId as e:
@@ -234,7 +240,12 @@ class OrderLifecycle(ExchangePyBase):
                 return await self._resolve(order, request, e)
         raise duplicate
 
-    async def _request_of(self, order: InFlightOrder, attempt: int = 0) -> ExecuteOrder:
+    async def _request_of(
+        self,
+        order: InFlightOrder,
+        attempt: int = 0,
+        time_in_force: TimeInForce = TimeInForce.GTC,
+    ) -> ExecuteOrder:
         return build_order(
             symbol=await self.symbol_of(order.trading_pair),
             client_id=self._order_tracker.assign_client_id(order, attempt),
@@ -243,6 +254,7 @@ class OrderLifecycle(ExchangePyBase):
             amount=order.amount,
             price=order.price,
             redeem_lent=self._has_lent(order),
+            time_in_force=time_in_force,
         )
 
     async def _resolve(
@@ -635,6 +647,16 @@ class OrderLifecycle(ExchangePyBase):
 def _trackable(amount: Decimal) -> Decimal:
     """What Hummingbot can compare: it takes a negative amount for filled, and trips over NaN."""
     return amount if _is_sane(amount) else Decimal(0)
+
+
+def _problem_of_time_in_force(order_type: OrderType, wanted: object) -> str | None:
+    if wanted is None or wanted == TimeInForce.GTC:
+        return None
+    if wanted not in set(TimeInForce):
+        return f"The time in force {wanted} is not one of GTC, IOC and FOK."
+    if order_type is not OrderType.LIMIT:
+        return f"A {order_type.name} order cannot be {wanted}; only a LIMIT order can."
+    return None
 
 
 def _is_sane(number: Decimal) -> bool:

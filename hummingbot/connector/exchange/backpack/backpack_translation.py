@@ -62,6 +62,7 @@ def build_order(
     amount: Decimal,
     price: Decimal | None,
     redeem_lent: bool = False,
+    time_in_force: models.TimeInForce = models.TimeInForce.GTC,
 ) -> ExecuteOrder:
     """The request that places an order.
 
@@ -73,6 +74,7 @@ def build_order(
         amount: base units, on the market's step.
         price: quote per base, on the market's tick; not used by MARKET.
         redeem_lent: let the order take back lent funds.
+        time_in_force: of a limit order; a market order never rests.
     """
     is_limit = order_type is not OrderType.MARKET
     return ExecuteOrder(
@@ -82,7 +84,7 @@ def build_order(
         client_id=client_id,
         quantity=amount.normalize(),
         price=price.normalize() if is_limit and price is not None else None,
-        time_in_force=models.TimeInForce.GTC if is_limit else None,
+        time_in_force=time_in_force if is_limit else None,
         post_only=True if order_type is OrderType.LIMIT_MAKER else None,
         auto_lend_redeem=True if redeem_lent else None,
     )

@@ -390,12 +390,14 @@ def _check_order(order, true):
     from hummingbot.core.data_type.in_flight_order import OrderState
 
     filled_part = true.executed_quantity > 0
+    # An order that was not to rest ends as meant; one that was to rest has failed.
+    is_ioc = true.time_in_force == "IOC"
     expected = {
         OrderStatus.NEW: {OrderState.OPEN, OrderState.PENDING_CANCEL},
         OrderStatus.PARTIALLY_FILLED: {OrderState.PARTIALLY_FILLED, OrderState.PENDING_CANCEL},
         OrderStatus.FILLED: {OrderState.FILLED},
         OrderStatus.CANCELLED: {OrderState.CANCELED},
-        OrderStatus.EXPIRED: {OrderState.CANCELED if filled_part else OrderState.FAILED},
+        OrderStatus.EXPIRED: {OrderState.CANCELED if filled_part or is_ioc else OrderState.FAILED},
     }
     assert order.current_state in expected[true.status]
     assert order.amount == true.quantity
