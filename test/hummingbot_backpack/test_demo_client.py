@@ -19,6 +19,7 @@ import pytest
 from hummingbot_backpack import demo_log, home
 
 WAIT_S = 40
+PATIENCE_S = 90
 ROWS, COLUMNS = 70, 220
 _PIECE = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])|\x1b\][^\x07]*\x07|\x1b[()].|\x1b.|[\s\S]")
 STRATEGY = """\
@@ -116,6 +117,16 @@ class Client:
                 pytest.fail(f"{text!r} was never shown, but:\n{self._screen}")
             self._read()
 
+    def ask_until(self, command, text):
+        """Give a command again and again until its answer shows something."""
+        deadline_s = time.monotonic() + PATIENCE_S
+        while text not in " ".join(str(self._screen).split()):
+            assert time.monotonic() < deadline_s, f"{text!r} never came:\n{self._screen}"
+            self.answer(command, is_shown=False)
+            asked_s = time.monotonic()
+            while time.monotonic() < asked_s + 2 and text not in str(self._screen):
+                self._read()
+
     def wait_for_its_end(self):
         deadline_s = time.monotonic() + WAIT_S
         while self.process.poll() is None:
@@ -184,8 +195,8 @@ def test_a_demo_from_an_empty_home_to_exit(client):
     client.wait_for("bid_volume")
     client.answer("ticker")
     client.wait_for("Best Ask")
-    client.answer("history")
-    client.wait_for("backpack_demo / SOL-USDC")
+    # There is nothing to tell before the first fill, and the market decides when that is.
+    client.ask_until("history", "backpack_demo / SOL-USDC")
     client.answer("stop")
     client.wait_for("Hummingbot stopped")
     client.answer("exit")

@@ -97,6 +97,8 @@ class Project:
                 **variables,
             },
             cwd="/",
+            # A shell that begins with SIGINT ignored, as in a background job, cannot trap it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
