@@ -41,7 +41,7 @@ from .api.errors import (
     TransportError,
     refusal,
 )
-from .api.models import HistoricOrder, OrderStatus, PlacedOrder, Symbol, TimeInForce
+from .api.models import HistoricOrder, OrderStatus, PlacedOrder, Symbol
 from .backpack_constants import (
     HISTORY_PAGE,
     UNKNOWN_ORDER_PATIENCE_S,
@@ -52,6 +52,7 @@ from .backpack_translation import (
     OrderReport,
     build_order,
     is_placed_by,
+    problem_of_time_in_force,
     report_of_history,
     report_of_order,
 )
@@ -87,7 +88,7 @@ class OrderLifecycle(ExchangePyBase):
         **kwargs: Any,
     ) -> None:
         problem = self._problem_of(trading_pair, amount, trade_type, order_type, price)
-        problem = problem or _problem_of_time_in_force(order_type, kwargs.get(_TIME_IN_FORCE))
+        problem = problem or problem_of_time_in_force(order_type, kwargs.get(_TIME_IN_FORCE))
         if problem is None:
             await super()._create_order(
                 trade_type, order_id, trading_pair, amount, order_type, price, **kwargs
@@ -179,8 +180,7 @@ class OrderLifecycle(ExchangePyBase):
         self._placing.add(order.client_order_id)
         try:
             # Hummingbot has no word for it; programs may give it to `buy` and `sell`.
-            wanted = TimeInForce(kwargs.get(_TIME_IN_FORCE, TimeInForce.GTC))
-            report = await self._submit(order, wanted)
+            report = await self._submit(order, kwargs.get(_TIME_IN_FORCE))
         finally:
             self._placing.discard(order.client_order_id)
         await self._on_placed(order, report)
@@ -215,9 +215,7 @@ class OrderLifecycle(ExchangePyBase):
         report = await self._submit(order)
         return report.exchange_order_id, report.timestamp_s
 
-    async def _submit(
-        self, order: InFlightOrder, time_in_force: TimeInForce = TimeInForce.GTC
-    ) -> OrderReport:
+    async def _submit(self, order: InFlightOrder, time_in_force: str | None = None) -> OrderReport:
         """Place an order and return what became of it.
 
         Raises:
@@ -244,7 +242,7 @@ class OrderLifecycle(ExchangePyBase):
         self,
         order: InFlightOrder,
         attempt: int = 0,
-        time_in_force: TimeInForce = TimeInForce.GTC,
+        time_in_force: str | None = None,
     ) -> ExecuteOrder:
         return build_order(
             symbol=await self.symbol_of(order.trading_pair),
@@ -647,16 +645,6 @@ class OrderLifecycle(ExchangePyBase):
 def _trackable(amount: Decimal) -> Decimal:
     """What Hummingbot can compare: it takes a negative amount for filled, and trips over NaN."""
     return amount if _is_sane(amount) else Decimal(0)
-
-
-def _problem_of_time_in_force(order_type: OrderType, wanted: object) -> str | None:
-    if wanted is None or wanted == TimeInForce.GTC:
-        return None
-    if wanted not in set(TimeInForce):
-        return f"The time in force {wanted} is not one of GTC, IOC and FOK."
-    if order_type is not OrderType.LIMIT:
-        return f"A {order_type.name} order cannot be {wanted}; only a LIMIT order can."
-    return None
 
 
 def _is_sane(number: Decimal) -> bool:

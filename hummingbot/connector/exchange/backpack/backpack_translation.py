@@ -62,7 +62,7 @@ def build_order(
     amount: Decimal,
     price: Decimal | None,
     redeem_lent: bool = False,
-    time_in_force: models.TimeInForce = models.TimeInForce.GTC,
+    time_in_force: str | None = None,
 ) -> ExecuteOrder:
     """The request that places an order.
 
@@ -74,7 +74,7 @@ def build_order(
         amount: base units, on the market's step.
         price: quote per base, on the market's tick; not used by MARKET.
         redeem_lent: let the order take back lent funds.
-        time_in_force: of a limit order; a market order never rests.
+        time_in_force: GTC (default), IOC or FOK, of a limit order; a market order never rests.
     """
     is_limit = order_type is not OrderType.MARKET
     return ExecuteOrder(
@@ -84,10 +84,21 @@ def build_order(
         client_id=client_id,
         quantity=amount.normalize(),
         price=price.normalize() if is_limit and price is not None else None,
-        time_in_force=time_in_force if is_limit else None,
+        time_in_force=models.TimeInForce(time_in_force or "GTC") if is_limit else None,
         post_only=True if order_type is OrderType.LIMIT_MAKER else None,
         auto_lend_redeem=True if redeem_lent else None,
     )
+
+
+def problem_of_time_in_force(order_type: OrderType, wanted: object) -> str | None:
+    """What makes a time in force impossible, in words for a trader, or ``None``."""
+    if wanted is None or wanted == models.TimeInForce.GTC:
+        return None
+    if wanted not in set(models.TimeInForce):
+        return f"The time in force {wanted} is not one of GTC, IOC and FOK."
+    if order_type is not OrderType.LIMIT:
+        return f"A {order_type.name} order cannot be {wanted}; only a LIMIT order can."
+    return None
 
 
 def is_placed_by(order: models.Order | models.HistoricOrder, request: ExecuteOrder) -> bool:
