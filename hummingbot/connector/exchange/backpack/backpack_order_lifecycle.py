@@ -60,6 +60,7 @@ from .backpack_web_utils import RestClient
 
 _TIME_IN_FORCE = "time_in_force"
 _CLIENT_ID_ATTEMPTS = 5
+_UNKNOWN_CANCEL_PAUSE_S = 1.0
 _FILL_GRACE_S = 2.0
 # So long a look-up waits for others to share its request.
 _SHARED_LOOK_UP_S = 0.1
@@ -385,6 +386,8 @@ class OrderLifecycle(ExchangePyBase):
             if order.client_order_id in self._unknown and order.exchange_order_id is None:
                 # It may rest there: a cancellation by its client id harms nothing if it does not.
                 await self._execute_order_cancel(order)
+                # Not ten times a second: each answer costs a request and a line in the log.
+                await self._sleep(_UNKNOWN_CANCEL_PAUSE_S)
             await self._sleep(_SETTLE_S)
         if not order.is_done and await self._execute_order_cancel(order) is not None:
             cancelled.add(order.client_order_id)
