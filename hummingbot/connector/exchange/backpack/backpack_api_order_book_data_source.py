@@ -6,27 +6,26 @@ snapshot at once, and until it is applied the pair counts as not ready.
 """
 
 import asyncio
-import math
 import time
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, override
 
-import msgspec
-
 from hummingbot.core.data_type.order_book import OrderBook
 from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
-from hummingbot.core.data_type.order_book_tracker import (
-    OrderBookPairMetrics,
-    OrderBookTracker,
-    OrderBookTrackerMetrics,
-)
+from hummingbot.core.data_type.order_book_tracker import OrderBookTrackerMetrics
 from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
 
-from .api.depth import DepthSequence
 from .api.endpoints import GetDepth
-from .api.errors import BackpackError, DecodeError, SequenceGap
+from .api.errors import (
+    BackpackError,
+    DecodeError,
+    ResourceNotFound,
+    SequenceGap,
+    SubscriptionRejected,
+)
 from .api.models import Depth, Symbol
 from .api.streams import (
+    BookTicker,
     DepthDiff,
     PublicTrade,
     depth_topic,
@@ -34,7 +33,8 @@ from .api.streams import (
     parse_frame,
     trade_topic,
 )
-from .backpack_backoff import new_backoff
+from .backpack_book_feed import BookFeed, BookRow, Diff
+from .backpack_book_watch import BookWatch
 from .backpack_constants import SNAPSHOT_LEVELS
 from .backpack_stream import BackpackStream
 from .backpack_translation import to_trade_event
@@ -43,111 +43,7 @@ if TYPE_CHECKING:
     from .backpack_connector_base import BackpackConnectorBase
 
 _SNAPSHOT_RETRY_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
-_CROSSINGS_FORGOTTEN_S = 60.0
 _SUBSCRIBE_PATIENCE_S = 2.0
-
-
-class BookRow(msgspec.Struct, array_like=True, gc=False):
-    """A level decoded straight into what Hummingbot's order book reads, which computes in floats.
-
-    `update_id` is set before the row is applied: where levels cross, the book keeps the newer one.
-    """
-
-    price: float
-    amount: float
-    update_id: int = 0
-
-
-type Diff = DepthDiff[BookRow]
-
-
-class BookFeed:
-    """One market's book and its place in the sequence of diffs."""
-
-    __slots__ = (
-        "backoff",
-        "book",
-        "crossed_s",
-        "loaded",
-        "metrics",
-        "sequence",
-        "symbol",
-        "sync_task",
-        "trading_pair",
-    )
-
-    def __init__(self, symbol: Symbol, trading_pair: str) -> None:
-        self.symbol = symbol
-        self.trading_pair = trading_pair
-        self.sequence: DepthSequence[Diff] = DepthSequence(symbol)
-        self.book: OrderBook | None = None
-        self.metrics: OrderBookPairMetrics | None = None
-        self.sync_task: asyncio.Task[None] | None = None
-        self.loaded = asyncio.Event()
-        self.backoff = new_backoff()
-        self.crossed_s = -math.inf
-
-    @property
-    def in_sync(self) -> bool:
-        """Whether the book is known to be right."""
-        return self.book is not None and self.sequence.in_sync
-
-    def pause_after_crossing_s(self, now_s: float) -> float:
-        """How long to wait before loading a crossed book: not at all, but longer each time."""
-        is_first = now_s - self.crossed_s > _CROSSINGS_FORGOTTEN_S
-        self.crossed_s = now_s
-        return 0.0 if is_first else self.backoff.next_delay_s()
-
-    def apply(self, diff: Diff) -> bool:
-        """Bring a diff into the book, unless it would cross it.
-
-        Returns:
-            False if a bid is at or above the best ask, or an ask at or below the best bid; the
-            book is then unchanged. A diff of both sides is applied: one may make room for the
-            other.
-        """
-        book, bids, asks, update_id = self.book, diff.bids, diff.asks, diff.last_update_id
-        assert book is not None  # noqa: S101 (only books in sync are applied to)
-        # One pass over the rows, before the book sees them: this runs for every message.
-        if bids:
-            best_ask = _best(book, is_ask=True)
-            for row in bids:
-                row.update_id = update_id
-                if row.price >= best_ask and row.amount > 0 and not asks:
-                    return False
-        if asks:
-            best_bid = _best(book, is_ask=False)
-            for row in asks:
-                row.update_id = update_id
-                if row.price <= best_bid and row.amount > 0 and not bids:
-                    return False
-        book.apply_diffs(bids, asks, update_id)
-        return True
-
-    def load(self, snapshot: Depth[BookRow], kept: list[Diff]) -> bool:
-        """Start the book anew from a snapshot and the diffs that came after it.
-
-        Returns:
-            False if one of the diffs would cross the book, which is then not right.
-        """
-        for row in chain(snapshot.bids, snapshot.asks):
-            row.update_id = snapshot.last_update_id
-        assert self.book is not None  # noqa: S101 (a book exists before it is synchronised)
-        self.book.apply_snapshot(snapshot.bids, snapshot.asks, snapshot.last_update_id)
-        if not all(self.apply(diff) for diff in kept):
-            self.sequence.reset()
-            return False
-        self.backoff.succeeded()
-        self.loaded.set()
-        return True
-
-
-def _best(book: OrderBook, *, is_ask: bool) -> float:
-    """Best price of a side; one that nothing reaches while the side is empty."""
-    try:
-        return float(book.get_price(is_ask))
-    except OSError:  # what Hummingbot's book raises for an empty side
-        return math.inf if is_ask else -math.inf
 
 
 class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
@@ -162,25 +58,50 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         super().__init__(trading_pairs)
         self._connector = connector
         self._feeds: dict[Symbol, BookFeed] = {}
-        self._decoder = frame_decoder(DepthDiff[BookRow] | PublicTrade)
+        self._decoder = frame_decoder(DepthDiff[BookRow] | PublicTrade | BookTicker)
         self._stream = BackpackStream(
             "market data", connector.ws_url, self, self.logger(), sleep=self._sleep
         )
         self._subscribed = asyncio.Event()
         self._is_listening = False
         self.metrics = OrderBookTrackerMetrics()
+        self._watch = BookWatch(self)
         self._complained: set[str] = set()
         self.gaps = 0
         self.crossings = 0
+        self.silences = 0
+        self.differences = 0
         self.resyncs = 0
 
     @property
     def in_sync(self) -> bool:
-        """Whether the book of every traded pair is right."""
-        feeds = {feed.trading_pair: feed for feed in self._feeds.values()}
-        return self._subscribed.is_set() and all(
-            pair in feeds and feeds[pair].in_sync for pair in self._trading_pairs
+        """Whether the book of every traded pair is right.
+
+        A halted market has no book and keeps no other from being traded, as long as there is one.
+        """
+        followed = {feed.trading_pair: feed for feed in self._feeds.values()}
+        feeds = [followed.get(pair) for pair in self._trading_pairs]
+        return (
+            self._subscribed.is_set()
+            and all(feed is not None and (feed.in_sync or feed.is_halted) for feed in feeds)
+            and (not feeds or any(feed is not None and feed.in_sync for feed in feeds))
         )
+
+    @property
+    def feeds(self) -> list[BookFeed]:
+        """All books that are followed."""
+        return list(self._feeds.values())
+
+    @property
+    def halted_pairs(self) -> list[str]:
+        """Traded pairs whose market shows no book at the moment."""
+        return [feed.trading_pair for feed in self._feeds.values() if feed.is_halted]
+
+    @property
+    def has_refused_pairs(self) -> bool:
+        """Whether a traded pair is none of those that the exchange takes orders for."""
+        rules = self._connector.trading_rules
+        return bool(rules) and any(pair not in rules for pair in self._trading_pairs)
 
     @property
     def stream(self) -> BackpackStream:
@@ -215,9 +136,11 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
     @override
     async def listen_for_subscriptions(self) -> None:
         self._is_listening = True
+        watching = asyncio.ensure_future(self._watch.run())
         try:
             await self._stream.run()
         finally:
+            watching.cancel()
             self._is_listening = False
 
     async def on_open(self, stream: BackpackStream) -> None:
@@ -234,6 +157,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         for feed in self._feeds.values():
             # A book that was loaded without a stream may be old by now.
             feed.sequence.reset()
+        self._watch.on_reconnect()
         self._subscribed.set()
         for feed in self._feeds.values():
             if feed.book is not None:
@@ -260,13 +184,22 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             # If it was a diff, the next one shows the gap.
             self.logger().warning(f"Backpack sent a market data message that cannot be read: {e}")
             return
+        except SubscriptionRejected as e:
+            if self._watch.on_refused():
+                self.logger().warning(f"Best prices are not compared with the books any more: {e}")
+                return
+            self.logger().error(f"{e}. No market data arrive; the connector goes on trying.")
+            raise
         feed = self._feeds.get(event.symbol)
         if feed is None:
             return
-        if type(event) is PublicTrade:
+        kind = type(event)
+        if kind is DepthDiff:
+            self._on_diff(feed, event)
+        elif kind is PublicTrade:
             self._on_trade(feed, event)
         else:
-            self._on_diff(feed, event)
+            self._watch.on_ticker(feed, event)
 
     def complain(self, trading_pair: str, problem: ValueError) -> None:
         """Say once that a pair cannot be followed; the others can."""
@@ -289,13 +222,10 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             # The engine matches before it tells, so a crossed book means that something was missed
             # without a gap to show it. Hummingbot's book would hide that by dropping a side.
             self.crossings += 1
-            feed.sequence.reset()
-            self.logger().warning(
-                f"The order book of {feed.trading_pair} was crossed: loading it again."
-            )
-            # A book that is crossed on the exchange itself would be loaded for ever.
-            self._resync(feed, pause_s=feed.pause_after_crossing_s(time.monotonic()))
+            self._reload(feed, "was crossed")
             return
+        if feed.expected is not None and feed.expected.last_update_id <= diff.last_update_id:
+            self._watch.on_ticker(feed, feed.expected)
         if feed.metrics is not None:
             self.metrics.total_diffs_processed += 1
             feed.metrics.diffs_processed += 1
@@ -309,6 +239,62 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             self.metrics.total_trades_processed += 1
             feed.metrics.trades_processed += 1
             feed.metrics.last_trade_timestamp = time.perf_counter()
+
+    # === books that are not right
+
+    def on_difference(self, feed: BookFeed) -> None:
+        """The exchange shows other best prices for the same update."""
+        self.differences += 1
+        self._reload(feed, "was not the exchange's")
+
+    async def on_silence(self, feed: BookFeed, *, must_reconnect: bool) -> None:
+        """The market moves, but its topic does not tell."""
+        self.silences += 1
+        feed.is_doubtful = True
+        remedy = "connecting" if must_reconnect else "subscribing"
+        self.logger().warning(
+            f"The stream of {feed.trading_pair} has fallen silent while its market moves: "
+            f"{remedy} again."
+        )
+        if must_reconnect:
+            await self._stream.close()
+        else:
+            await self.renew(feed)
+
+    async def renew(self, feed: BookFeed) -> None:
+        """Subscribe to a market anew and load its book."""
+        await self._stream.unsubscribe(_topics(feed.symbol))
+        await self._stream.subscribe(_topics(feed.symbol))
+        feed.sequence.reset()
+        self._resync(feed)
+
+    def halt(self, feed: BookFeed) -> None:
+        """The exchange shows no book of this market: it is closed."""
+        feed.empty()
+        feed.loaded.set()
+        if feed.is_halted:
+            return
+        feed.is_halted = True
+        self.logger().error(
+            f"{feed.trading_pair} does not trade at the moment: Backpack has closed its market. "
+            "Its order book is empty until it opens; other pairs go on."
+        )
+        self.refresh_markets()
+
+    def _on_opened(self, feed: BookFeed) -> None:
+        feed.is_halted = False
+        self.logger().info(f"{feed.trading_pair} trades again.")
+        self.refresh_markets()
+
+    def refresh_markets(self) -> None:
+        """Ask which markets take orders."""
+        self._connector.refresh_markets()
+
+    def _reload(self, feed: BookFeed, what: str) -> None:
+        feed.sequence.reset()
+        self.logger().warning(f"The order book of {feed.trading_pair} {what}: loading it again.")
+        # What is wrong on the exchange itself would be loaded for ever.
+        self._resync(feed, pause_s=feed.pause_after_fault_s(time.monotonic()))
 
     def _resync(self, feed: BookFeed, *, pause_s: float = 0.0) -> None:
         # A load that is under way may have asked before the present subscription began, so it is
@@ -325,33 +311,48 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             await self._sleep(pause_s)
         for delay_s in chain(_SNAPSHOT_RETRY_S, repeat(_SNAPSHOT_RETRY_S[-1])):
             try:
-                snapshot = await self._fetch_snapshot(feed.symbol)
-                kept = feed.sequence.start(snapshot.last_update_id)
-            except SequenceGap:
-                # The snapshot is older than the first diff that was kept: the next one will be
-                # newer.
-                reason = None
-            except BackpackError as e:
-                reason = str(e)
-            # The outermost loop: whatever is wrong with one snapshot, the next one may be right.
-            except Exception as e:  # noqa: BLE001
-                self.logger().exception("Unexpected error in a snapshot of %s.", feed.trading_pair)
-                reason = str(e)
-            else:
-                if feed.load(snapshot, kept):
-                    self.metrics.total_snapshots_processed += 1
+                if await self._load(feed):
                     return
-                reason = "it is crossed"
-            if reason:
+            except SequenceGap:
+                # The snapshot is older than the first diff that was kept: the next one is newer.
+                pass
+            except BackpackError as e:
                 self.logger().warning(
                     f"The order book of {feed.trading_pair} cannot be loaded, trying again in "
-                    f"{delay_s} s: {reason}"
+                    f"{delay_s} s: {e}"
                 )
+            # The outermost loop: whatever is wrong with one snapshot, the next one may be right.
+            except Exception:  # noqa: BLE001
+                self.logger().exception("Unexpected error in a snapshot of %s.", feed.trading_pair)
             await self._sleep(delay_s)
 
-    async def _fetch_snapshot(self, symbol: Symbol) -> Depth[BookRow]:
+    async def _load(self, feed: BookFeed) -> bool:
+        """Load one snapshot; whether that is the end of it."""
+        try:
+            snapshot = await self.fetch_snapshot(feed.symbol)
+        except ResourceNotFound:
+            self.halt(feed)  # the watch looks whether it opens
+            return True
+        kept = feed.sequence.start(snapshot.last_update_id)
+        if not feed.load(snapshot, kept):
+            self.logger().warning(
+                f"A snapshot of {feed.trading_pair} and what follows it cross: loading it again."
+            )
+            return False
+        self.metrics.total_snapshots_processed += 1
+        if feed.is_halted:
+            self._on_opened(feed)
+        return True
+
+    async def fetch_snapshot(self, symbol: Symbol, levels: int = SNAPSHOT_LEVELS) -> Depth[BookRow]:
+        """The exchange's own book: the best `levels` of each side.
+
+        Raises:
+            ResourceNotFound: the market is closed.
+            BackpackError: no answer.
+        """
         snapshot: Depth[BookRow] = await self._connector.rest.send(
-            GetDepth(symbol=symbol, limit=SNAPSHOT_LEVELS), response=Depth[BookRow]
+            GetDepth(symbol=symbol, limit=levels), response=Depth[BookRow]
         )
         return snapshot
 
@@ -359,7 +360,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         for feed in self._feeds.values():
             if feed.trading_pair == trading_pair:
                 return feed  # even if its market is no longer offered
-        symbol = await self._connector.symbol_of(trading_pair)
+        symbol = await self._connector.listed_symbol_of(trading_pair)
         return self._feeds.setdefault(symbol, BookFeed(symbol, trading_pair))
 
     @override
@@ -385,7 +386,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
     @override
     async def _order_book_snapshot(self, trading_pair: str) -> OrderBookMessage:
         """A snapshot as Hummingbot's message, for callers outside the tracker."""
-        snapshot = await self._fetch_snapshot(await self._connector.symbol_of(trading_pair))
+        snapshot = await self.fetch_snapshot(await self._connector.symbol_of(trading_pair))
         return OrderBookMessage(
             OrderBookMessageType.SNAPSHOT,
             {
@@ -412,50 +413,3 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
 
 def _topics(symbol: str) -> tuple[str, str]:
     return depth_topic(symbol), trade_topic(symbol)
-
-
-class BackpackOrderBookTracker(OrderBookTracker):
-    """Hummingbot's tracker, starting all books at once and ready only while each of them is right.
-
-    The base loads one book after another with a second of sleep between them.
-    """
-
-    def __init__(
-        self,
-        data_source: BackpackAPIOrderBookDataSource,
-        trading_pairs: list[str],
-        domain: str | None = None,
-    ) -> None:
-        super().__init__(data_source, trading_pairs, domain)
-        data_source.metrics = self._metrics
-
-    @property
-    @override
-    def ready(self) -> bool:
-        return bool(super().ready) and self._data_source.in_sync
-
-    @override
-    def stop(self) -> None:
-        super().stop()
-        self._data_source.stop_loading()
-
-    @override
-    async def _init_order_books(self) -> None:
-        await asyncio.gather(*(self._init_order_book(pair) for pair in list(self._trading_pairs)))
-        self._order_books_initialized.set()
-
-    async def _init_order_book(self, trading_pair: str) -> None:
-        backoff = new_backoff()
-        while True:
-            try:
-                book = await self._initial_order_book_for_trading_pair(trading_pair)
-            except ValueError as e:
-                self._data_source.complain(trading_pair, e)
-                return
-            except BackpackError as e:
-                self.logger().warning(f"{trading_pair} cannot be looked up yet: {e}")
-                await self._sleep(backoff.next_delay_s())
-            else:
-                break
-        self._order_books[trading_pair] = book
-        self.logger().info(f"The order book of {trading_pair} is loaded.")

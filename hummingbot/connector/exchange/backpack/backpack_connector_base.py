@@ -43,10 +43,7 @@ from .api.models import Account, HistoricOrder, Market, Symbol, SystemStatus
 from .api.replies import parse_reply
 from .api.streams import BalanceUpdate
 from .api.symbols import tradable_symbols, trading_pair_of
-from .backpack_api_order_book_data_source import (
-    BackpackAPIOrderBookDataSource,
-    BackpackOrderBookTracker,
-)
+from .backpack_api_order_book_data_source import BackpackAPIOrderBookDataSource
 from .backpack_api_user_stream_data_source import BackpackAPIUserStreamDataSource
 from .backpack_auth import BackpackAuth
 from .backpack_backoff import new_backoff
@@ -58,6 +55,7 @@ from .backpack_constants import (
 )
 from .backpack_environments import Environment
 from .backpack_health import Health
+from .backpack_order_book_tracker import BackpackOrderBookTracker
 from .backpack_order_tracker import BackpackOrderTracker
 from .backpack_reconciliation import Reconciliation
 from .backpack_throttler import BackpackThrottler
@@ -127,6 +125,7 @@ class BackpackConnectorBase(Reconciliation):
         self._is_reconciliation_due = False
         self._background: set[asyncio.Task[None]] = set()
         self._markets_request: asyncio.Task[list[Market]] | None = None
+        self._markets_refresh: asyncio.Task[None] | None = None
         super().__init__(balance_asset_limit, rate_limits_share_pct)
         self._time_synchronizer = CachedTimeSynchronizer()
         self._set_order_book_tracker(
@@ -256,6 +255,8 @@ class BackpackConnectorBase(Reconciliation):
             account_age_s=account.age_s if self.is_user_stream_up else None,
             reconnects=max(market.connects - 1, 0) + max(account.connects - 1, 0),
             gaps=self._orderbook_ds.gaps,
+            silences=self._orderbook_ds.silences,
+            halted=tuple(self._orderbook_ds.halted_pairs),
             resyncs=self._orderbook_ds.resyncs,
             unknown_orders=len(self._unknown),
             refusals=self._throttler.refusals,
@@ -411,6 +412,11 @@ class BackpackConnectorBase(Reconciliation):
                 self.logger().error(f"A market of Backpack is left out: {e}")
         return markets
 
+    def refresh_markets(self) -> None:
+        """Ask in the background which markets take orders, and by which rules."""
+        if self._markets_refresh is None or self._markets_refresh.done():
+            self._markets_refresh = self._spawn(self._update_trading_rules())
+
     @override
     async def _make_trading_rules_request(self) -> list[Market]:
         return await self._until_answered(self._fetch_markets, "The market list")
@@ -439,7 +445,7 @@ class BackpackConnectorBase(Reconciliation):
 
     @override
     async def _get_last_traded_price(self, trading_pair: str) -> float:
-        ticker = await self.rest.send(GetTicker(symbol=await self.symbol_of(trading_pair)))
+        ticker = await self.rest.send(GetTicker(symbol=await self.listed_symbol_of(trading_pair)))
         return float("nan") if ticker is None else float(ticker.last_price)
 
     @override

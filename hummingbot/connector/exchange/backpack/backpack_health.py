@@ -12,6 +12,8 @@ class Health:
         account_age_s: the same of the account's stream.
         reconnects: how often a stream had to be connected again.
         gaps: order book messages that were found missing.
+        silences: how often the topic of a moving market fell silent.
+        halted: pairs whose market is closed at the moment.
         resyncs: how often an order book was loaded.
         unknown_orders: orders of which it is not known whether the exchange accepted them.
         refusals: how often the exchange answered 429.
@@ -23,6 +25,8 @@ class Health:
     account_age_s: float | None
     reconnects: int
     gaps: int
+    silences: int
+    halted: tuple[str, ...]
     resyncs: int
     unknown_orders: int
     refusals: int
@@ -32,11 +36,12 @@ class Health:
     def __str__(self) -> str:
         """One line."""
         latency = "-" if self.latency_ms is None else f"{self.latency_ms:.0f} ms"
+        halted = f", halted {' '.join(self.halted)}" if self.halted else ""
         return (
             f"market data {_age(self.market_age_s)}, account {_age(self.account_age_s)}, "
-            f"reconnects {self.reconnects}, gaps {self.gaps}, book loads {self.resyncs}, "
-            f"unknown orders {self.unknown_orders}, 429s {self.refusals}, "
-            f"clock {self.clock_offset_ms:+.0f} ms, latency {latency}"
+            f"reconnects {self.reconnects}, gaps {self.gaps}, silences {self.silences}, "
+            f"book loads {self.resyncs}, unknown orders {self.unknown_orders}, "
+            f"429s {self.refusals}, clock {self.clock_offset_ms:+.0f} ms, latency {latency}{halted}"
         )
 
 

@@ -639,10 +639,12 @@ class OrderLifecycle(ExchangePyBase):
             return
         await self._update_orders_fills([order])
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = safe_ensure_future(work)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something in the background, until it is done or the network stops."""
+        task: asyncio.Task[None] = safe_ensure_future(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        return task
 
 
 def _trackable(amount: Decimal) -> Decimal:

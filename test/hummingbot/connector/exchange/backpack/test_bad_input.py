@@ -349,7 +349,7 @@ async def test_closed_market_fails_with_a_reason(ordering):
     assert "or is closed or cancel-only" in await ordering.fails(1, "2.5", pair="HNT-USDC")
 
 
-@pytest.mark.parametrize("bad", ["NOPE-USDC", "HNT-USDC", "SOL_USDC"])
+@pytest.mark.parametrize("bad", ["NOPE-USDC", "SOL_USDC"])
 async def test_pair_that_cannot_be_followed_is_told_once_and_never_ready(
     quick_reconnects, exchange, start_trader, caplog, eventually, bad
 ):
@@ -370,6 +370,24 @@ async def test_pair_that_cannot_be_followed_is_told_once_and_never_ready(
     exchange.engine.set_level("SOL_USDC", Side.BID, Decimal(99), Decimal(5))
     book = connector.order_books[PAIR]
     await eventually(lambda: next(book.bid_entries(), None))
+
+
+async def test_closed_pair_is_told_once_and_the_others_are_traded(
+    quick_reconnects, exchange, start_trader, caplog, eventually
+):
+    """HNT_USDC is listed and closed: it has no book, and no other pair needs it."""
+    caplog.set_level(logging.DEBUG)
+    trader = await start_trader(exchange, trading_pairs=[PAIR, "HNT-USDC"])
+    stream = trader.connector._orderbook_ds.stream
+    for connects in (2, 3, 4):
+        exchange.faults.drop_websockets()
+        await eventually(lambda wanted=connects: stream.connects >= wanted)
+        await trader.ready()
+
+    told = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
+    assert len(told) == 1
+    assert "HNT-USDC does not trade at the moment" in told[0]
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
 
 
 @pytest.mark.parametrize(

@@ -80,10 +80,10 @@ async def test_what_does_not_cross_is_applied(trader, source, bids, asks):
 async def test_market_that_stays_crossed_is_not_loaded_without_end(trader, source):
     """The first time at once, then with growing pauses."""
     feed = feed_of(source)
-    pauses_s = [feed.pause_after_crossing_s(now_s) for now_s in (1000.0, 1001.0, 1002.0, 1003.0)]
+    pauses_s = [feed.pause_after_fault_s(now_s) for now_s in (1000.0, 1001.0, 1002.0, 1003.0)]
     assert pauses_s[0] == 0
     assert 0 < pauses_s[1] < pauses_s[2] < pauses_s[3]
-    assert feed.pause_after_crossing_s(1100.0) == 0
+    assert feed.pause_after_fault_s(1100.0) == 0
     assert Decimal(str(best_prices(trader)[0])) == Decimal("99.9")
 
 
