@@ -6,15 +6,13 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import override
+from typing import TYPE_CHECKING, override
 
-import msgspec
 from bidict import bidict
 
 from hummingbot.connector.trading_rule import TradingRule
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.data_type.common import OrderType, TradeType
-from hummingbot.core.data_type.in_flight_order import InFlightOrder
 from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
 from hummingbot.core.data_type.trade_fee import TradeFeeBase, TradeFeeSchema
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
@@ -24,9 +22,6 @@ from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFa
 from . import backpack_web_utils
 from .api.endpoints import (
     GetAccount,
-    GetBorrowLendPositions,
-    GetCapital,
-    GetMarket,
     GetMarkets,
     GetStatus,
     GetTicker,
@@ -36,32 +31,31 @@ from .api.endpoints import (
 from .api.errors import (
     BackpackError,
     ClockSkewError,
-    DecodeError,
     ExchangeUnavailable,
 )
 from .api.models import Account, HistoricOrder, Market, Symbol, SystemStatus
-from .api.replies import parse_reply
-from .api.streams import BalanceUpdate
 from .api.symbols import tradable_symbols, trading_pair_of
 from .backpack_api_order_book_data_source import BackpackAPIOrderBookDataSource
 from .backpack_api_user_stream_data_source import BackpackAPIUserStreamDataSource
 from .backpack_auth import BackpackAuth
 from .backpack_backoff import new_backoff
+from .backpack_balances import AccountBalances
 from .backpack_constants import (
     ORDER_ID_MAX_LENGTH,
     ORDER_ID_PREFIX,
-    PSEUDO_ASSETS,
     RATE_LIMITS,
 )
 from .backpack_environments import Environment
 from .backpack_health import Health
 from .backpack_order_book_tracker import BackpackOrderBookTracker
 from .backpack_order_tracker import BackpackOrderTracker
-from .backpack_reconciliation import Reconciliation
 from .backpack_throttler import BackpackThrottler
 from .backpack_translation import to_trading_rule
 from .backpack_utils import DEFAULT_FEES
 from .backpack_web_utils import CachedTimeSynchronizer, RestClient, build_api_factory
+
+if TYPE_CHECKING:
+    from .api.replies import Rows
 
 _BASIS_POINT = Decimal("0.0001")
 _OK = 200
@@ -73,7 +67,7 @@ _LEAST_POLL_INTERVAL_S = 0.5
 _SINGLE_TICKER_QUERIES = 2
 
 
-class BackpackConnectorBase(Reconciliation):
+class BackpackConnectorBase(AccountBalances):
     """A connector to one account of Backpack.
 
     Args:
@@ -114,13 +108,11 @@ class BackpackConnectorBase(Reconciliation):
         self._account_key = api_key
         self._rate_limits_share_pct = rate_limits_share_pct
         self._account: Account | None = None
-        self._lent: dict[str, Decimal] = {}
         self._listed_symbols: dict[str, Symbol] = {}
-        self._balances_told_s: dict[str, float] = {}
         self._placing: set[str] = set()
         self._unknown: set[str] = set()
         self._polled_s = -math.inf
-        self._history_requests: dict[Symbol, asyncio.Task[list[HistoricOrder]]] = {}
+        self._history_requests: dict[Symbol, asyncio.Task[Rows[HistoricOrder]]] = {}
         self._clock_lock = asyncio.Lock()
         self._is_reconciliation_due = False
         self._background: set[asyncio.Task[None]] = set()
@@ -400,17 +392,10 @@ class BackpackConnectorBase(Reconciliation):
         return await asyncio.shield(self._markets_request)
 
     async def _request_markets(self) -> list[Market]:
-        # Row by row: one market with something new in it must not take all others away.
-        rows = await self.rest.send(GetMarkets(), response=list[msgspec.Raw])
-        markets: list[Market] = []
-        for row in rows:
-            try:
-                markets.append(
-                    parse_reply(GetMarket(symbol=Symbol("")), _OK, bytes(row), response=Market)
-                )
-            except DecodeError as e:
-                self.logger().error(f"A market of Backpack is left out: {e}")
-        return markets
+        rows = await self.rest.send_rows(GetMarkets())
+        for row in rows.unreadable:
+            self.logger().error(f"A market of Backpack is left out: {row.error}")
+        return rows.read
 
     def refresh_markets(self) -> None:
         """Ask in the background which markets take orders, and by which rules."""
@@ -503,61 +488,3 @@ class BackpackConnectorBase(Reconciliation):
             # The fee is taken from what is received.
             percent_token=base_currency if order_side is TradeType.BUY else quote_currency,
         )
-
-    # === balances
-
-    @override
-    async def _update_all_balances(self) -> None:
-        # One line, where the base logs a traceback for every time the network is down.
-        try:
-            await self._update_balances()
-        except BackpackError as e:
-            self.logger().warning(f"Balances could not be asked; the last ones stay: {e}")
-
-    @override
-    async def _update_balances(self) -> None:
-        asked_s = time.monotonic()
-        capital, _ = await asyncio.gather(self.rest.send(GetCapital()), self._update_lent())
-        held = {asset: funds for asset, funds in capital.items() if asset not in PSEUDO_ASSETS}
-        available = {asset: funds.available for asset, funds in held.items()}
-        total = {asset: funds.available + funds.locked for asset, funds in held.items()}
-        for asset, lent in self._lent.items():
-            available[asset] = available.get(asset, Decimal(0)) + lent
-            total[asset] = total.get(asset, Decimal(0)) + lent
-        if not total:
-            # Hummingbot never gets ready with an account that lists no asset at all.
-            total = {pair.split("-")[1]: Decimal(0) for pair in self._trading_pairs}
-            available = dict(total)
-        for asset, told_s in self._balances_told_s.items():
-            if told_s > asked_s:
-                # An event came meanwhile, and the reply may be older than that.
-                available[asset] = self._account_available_balances[asset]
-                total[asset] = self._account_balances[asset]
-        _replace(self._account_available_balances, available)
-        _replace(self._account_balances, total)
-
-    async def _update_lent(self) -> None:
-        """Lent funds leave the balances but can be used; without an answer the last one stays."""
-        try:
-            positions = await self.rest.send(GetBorrowLendPositions())
-        except BackpackError as e:
-            self.logger().debug("Lent funds could not be asked: %s", e)
-        else:
-            self._lent = {p.symbol: p.net_quantity for p in positions if p.net_quantity > 0}
-
-    def _on_balance_event(self, event: BalanceUpdate) -> None:
-        if event.asset in PSEUDO_ASSETS:
-            return
-        self._balances_told_s[event.asset] = time.monotonic()
-        lent = self._lent.get(event.asset, Decimal(0))
-        self._account_available_balances[event.asset] = event.available + lent
-        self._account_balances[event.asset] = event.available + event.locked + lent
-
-    def _has_lent(self, order: InFlightOrder) -> bool:
-        spent = order.quote_asset if order.trade_type is TradeType.BUY else order.base_asset
-        return spent in self._lent
-
-
-def _replace(balances: dict[str, Decimal], new: dict[str, Decimal]) -> None:
-    balances.clear()
-    balances.update(new)

@@ -11,37 +11,32 @@ import difflib
 import math
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from decimal import Decimal
-from itertools import batched, chain, repeat
+from itertools import chain, repeat
 from typing import Any, override
 
 from hummingbot.connector.exchange_py_base import ExchangePyBase
-from hummingbot.connector.utils import get_new_client_order_id
 from hummingbot.core.data_type.cancellation_result import CancellationResult
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate
-from hummingbot.core.data_type.limit_order import LimitOrder
-from hummingbot.core.data_type.market_order import MarketOrder
 from hummingbot.core.utils.async_utils import safe_ensure_future
 
 from .api.endpoints import (
-    MAX_BATCH_ORDERS,
     CancelOrder,
     ExecuteOrder,
-    ExecuteOrders,
     GetOrder,
     GetOrderHistory,
 )
 from .api.errors import (
     BackpackError,
-    DecodeError,
     DuplicateClientId,
     OrderNotFound,
     Outcome,
     TransportError,
-    refusal,
 )
-from .api.models import HistoricOrder, OrderStatus, PlacedOrder, Symbol
+from .api.models import HistoricOrder, OrderStatus, Symbol
+from .api.replies import Rows
 from .backpack_constants import (
     HISTORY_PAGE,
     UNKNOWN_ORDER_PATIENCE_S,
@@ -102,7 +97,7 @@ class OrderLifecycle(ExchangePyBase):
             order_type=order_type,
             trade_type=trade_type,
             price=price,
-            amount=_trackable(amount),
+            amount=trackable(amount),
             **kwargs,
         )
         self._on_order_failure(
@@ -201,6 +196,13 @@ class OrderLifecycle(ExchangePyBase):
         if report.status is not OrderStatus.NEW:
             self._spawn(self._apply_report(order, report))
 
+    async def _on_first_word(self, order: InFlightOrder, report: OrderReport) -> None:
+        """Tell strategies of an order's creation before its fills or its end.
+
+        The first that is heard of it may be any of them, and its fills are found by the id it gets.
+        """
+        await self._on_placed(order, replace(report, status=OrderStatus.NEW, reason=None))
+
     @override
     async def _place_order(
         self,
@@ -229,7 +231,10 @@ class OrderLifecycle(ExchangePyBase):
             except DuplicateClientId as e:
                 # Another bot's open order has this client id, or ours has, by a request that was
                 # thought lost.
-                found = await self._look_up(request)
+                try:
+                    found = await self._look_up(request)
+                except BackpackError as unanswered:
+                    return await self._resolve(order, request, unanswered)
                 if found is not None:
                     return found
                 duplicate = e
@@ -238,6 +243,10 @@ class OrderLifecycle(ExchangePyBase):
                     raise
                 return await self._resolve(order, request, e)
         raise duplicate
+
+    def _has_lent(self, order: InFlightOrder) -> bool:
+        """Whether what the order spends is lent out, at least in part."""
+        raise NotImplementedError
 
     async def _request_of(
         self,
@@ -312,10 +321,13 @@ class OrderLifecycle(ExchangePyBase):
             )
         except OrderNotFound:
             rows = await self._recent_orders(request.symbol)
-            return next((report_of_history(r) for r in rows if is_placed_by(r, request)), None)
+            found = next((r for r in rows.read if is_placed_by(r, request)), None)
+            if found is None and rows.unreadable:
+                raise rows.unreadable[0].error from None  # it may be this one
+            return None if found is None else report_of_history(found)
         return report_of_order(order) if is_placed_by(order, request) else None
 
-    async def _recent_orders(self, symbol: Symbol) -> list[HistoricOrder]:
+    async def _recent_orders(self, symbol: Symbol) -> Rows[HistoricOrder]:
         """The latest orders of a market, asked after now.
 
         Look-ups at the same time share one request: only 30 a minute are allowed.
@@ -326,10 +338,10 @@ class OrderLifecycle(ExchangePyBase):
             self._history_requests[symbol] = task
         return await asyncio.shield(task)
 
-    async def _ask_recent_orders(self, symbol: Symbol) -> list[HistoricOrder]:
+    async def _ask_recent_orders(self, symbol: Symbol) -> Rows[HistoricOrder]:
         await self._sleep(_SHARED_LOOK_UP_S)
         del self._history_requests[symbol]  # who comes from now on needs a later answer
-        return await self.rest.send(GetOrderHistory(symbol=symbol, limit=HISTORY_PAGE))
+        return await self.rest.send_rows(GetOrderHistory(symbol=symbol, limit=HISTORY_PAGE))
 
     @override
     def _on_order_failure(
@@ -426,14 +438,15 @@ class OrderLifecycle(ExchangePyBase):
             return None
         if reply is None:
             # 202: accepted, not yet executed. The stream or the next poll tells when it is.
-            await self._order_tracker.apply(
-                OrderUpdate(
-                    trading_pair=order.trading_pair,
-                    update_timestamp=self.current_timestamp,
-                    new_state=OrderState.PENDING_CANCEL,
-                    client_order_id=order.client_order_id,
+            if not order.is_pending_create:  # else nobody would be told that it was created
+                await self._order_tracker.apply(
+                    OrderUpdate(
+                        trading_pair=order.trading_pair,
+                        update_timestamp=self.current_timestamp,
+                        new_state=OrderState.PENDING_CANCEL,
+                        client_order_id=order.client_order_id,
+                    )
                 )
-            )
             self.request_reconciliation()
         else:
             await self._apply_report(order, report_of_order(reply))
@@ -445,149 +458,6 @@ class OrderLifecycle(ExchangePyBase):
             return CancelOrder(symbol=symbol, order_id=order.exchange_order_id)
         return CancelOrder(symbol=symbol, client_id=self._order_tracker.client_id_of(order))
 
-    # === several at once
-
-    @override
-    def batch_order_create(
-        self, orders_to_create: list[LimitOrder | MarketOrder]
-    ) -> list[LimitOrder | MarketOrder]:
-        """Place orders with as few requests as possible; each comes back with its id."""
-        named = [self._with_new_id(order) for order in orders_to_create]
-        # Not with the tasks that end with the network: what was sent must be brought to its end.
-        safe_ensure_future(self._create_batch(named))
-        return named
-
-    def _with_new_id(self, order: LimitOrder | MarketOrder) -> LimitOrder | MarketOrder:
-        order_id = get_new_client_order_id(
-            is_buy=order.is_buy,
-            trading_pair=order.trading_pair,
-            hbot_order_id_prefix=self.client_order_id_prefix,
-            max_id_len=self.client_order_id_max_length,
-        )
-        if isinstance(order, LimitOrder):
-            return LimitOrder(
-                client_order_id=order_id,
-                trading_pair=order.trading_pair,
-                is_buy=order.is_buy,
-                base_currency=order.base_currency,
-                quote_currency=order.quote_currency,
-                price=order.price,
-                quantity=order.quantity,
-                filled_quantity=order.filled_quantity,
-                creation_timestamp=order.creation_timestamp,
-                status=order.status,
-            )
-        return MarketOrder(
-            order_id=order_id,
-            trading_pair=order.trading_pair,
-            is_buy=order.is_buy,
-            base_asset=order.base_asset,
-            quote_asset=order.quote_asset,
-            amount=order.amount,
-            timestamp=order.timestamp,
-        )
-
-    async def _create_batch(self, orders: list[LimitOrder | MarketOrder]) -> None:
-        tracked = [t for order in orders if (t := self._track_batched(order)) is not None]
-        # All of them from the start: a poll must not look for those of a later request, nor a stop
-        # overlook them.
-        names = {order.client_order_id for order in tracked}
-        self._placing |= names
-        try:
-            for chunk in batched(tracked, MAX_BATCH_ORDERS):
-                await self._submit_batch(list(chunk))
-        finally:
-            self._placing -= names
-
-    def _track_batched(self, order: LimitOrder | MarketOrder) -> InFlightOrder | None:
-        """Start tracking one order of a batch; an impossible one fails at once."""
-        is_limit = isinstance(order, LimitOrder)
-        order_id = order.client_order_id if is_limit else order.order_id
-        order_type = OrderType.LIMIT if is_limit else OrderType.MARKET
-        trade_type = TradeType.BUY if order.is_buy else TradeType.SELL
-        amount = order.quantity if is_limit else order.amount
-        price = order.price if is_limit else Decimal("NaN")
-        pair = order.trading_pair
-        problem = self._problem_of(pair, amount, trade_type, order_type, price)
-        if problem is None:
-            amount = self.quantize_order_amount(pair, amount)
-            price = self.quantize_order_price(pair, price) if is_limit else price
-        self.start_tracking_order(
-            order_id=order_id,
-            exchange_order_id=None,
-            trading_pair=pair,
-            trade_type=trade_type,
-            price=price,
-            amount=_trackable(amount),
-            order_type=order_type,
-        )
-        if problem is not None:
-            self._on_order_failure(
-                order_id, pair, amount, trade_type, order_type, price, ValueError(problem)
-            )
-            return None
-        return self._order_tracker.fetch_tracked_order(order_id)
-
-    async def _submit_batch(self, orders: list[InFlightOrder]) -> None:
-        sent: list[tuple[InFlightOrder, ExecuteOrder]] = []
-        for order in orders:
-            try:
-                sent.append((order, await self._request_of(order)))
-            except (BackpackError, ValueError) as e:
-                self._placing.discard(order.client_order_id)
-                self._fail(order, e)
-        if not sent:
-            return
-        batch = ExecuteOrders(orders=tuple(request for _, request in sent))
-        try:
-            results = await self.rest.send(batch)
-            if len(results) != len(sent):
-                raise DecodeError(batch.name, f"{len(results)} results, not {len(sent)}", b"")
-        except BackpackError as e:
-            await asyncio.gather(*(self._settle_batched(*pair, e) for pair in sent))
-            return
-        unsettled = []
-        for (order, request), result in zip(sent, results, strict=True):
-            if isinstance(result, PlacedOrder):
-                self._placing.discard(order.client_order_id)
-                await self._on_placed(order, report_of_order(result))
-                continue
-            error = refusal(batch.name, result.code, result.message)
-            if error.outcome is Outcome.UNKNOWN or isinstance(error, DuplicateClientId):
-                unsettled.append(self._settle_batched(order, request, error))
-            else:
-                self._placing.discard(order.client_order_id)
-                self._fail(order, error)
-        await asyncio.gather(*unsettled)
-
-    async def _settle_batched(
-        self, order: InFlightOrder, request: ExecuteOrder, error: BackpackError
-    ) -> None:
-        """One order of a batch that got no answer, or was refused as a whole for one in it."""
-        try:
-            if error.outcome is Outcome.REJECTED:
-                # Nothing of the batch was executed, so sending each alone repeats nothing.
-                report = await self._submit(order)
-            else:
-                report = await self._resolve(order, request, error)
-        except BackpackError as e:
-            self._fail(order, e)
-        else:
-            await self._on_placed(order, report)
-        finally:
-            self._placing.discard(order.client_order_id)
-
-    def _fail(self, order: InFlightOrder, error: Exception) -> None:
-        self._on_order_failure(
-            order.client_order_id,
-            order.trading_pair,
-            order.amount,
-            order.trade_type,
-            order.order_type,
-            order.price,
-            error,
-        )
-
     # === what a report means for an order
 
     async def _apply_report(
@@ -598,6 +468,8 @@ class OrderLifecycle(ExchangePyBase):
         An order does not end before every fill that the exchange counts is recorded; the next poll
         tries again.
         """
+        if order.is_pending_create and report.status is not OrderStatus.NEW:
+            await self._on_first_word(order, report)
         if report.status is OrderStatus.EXPIRED and report.reason is None:
             report = await self._with_reason(report)
         if not fills_loaded and order.executed_amount_base < report.executed_amount:
@@ -622,11 +494,11 @@ class OrderLifecycle(ExchangePyBase):
         """The same with why the order expired, which only events and the history say."""
         order_id = report.exchange_order_id
         try:
-            rows = await self.rest.send(GetOrderHistory(order_id=order_id))
+            rows = await self.rest.send_rows(GetOrderHistory(order_id=order_id))
         except BackpackError as e:
             self.logger().debug("Why order %s expired could not be asked: %s", order_id, e)
             return report
-        return next((report_of_history(row) for row in rows if row.id == order_id), report)
+        return next((report_of_history(row) for row in rows.read if row.id == order_id), report)
 
     async def _complete_fills(self, order: InFlightOrder, amount: Decimal) -> None:
         """Record fills up to `amount` (base units).
@@ -647,7 +519,7 @@ class OrderLifecycle(ExchangePyBase):
         return task
 
 
-def _trackable(amount: Decimal) -> Decimal:
+def trackable(amount: Decimal) -> Decimal:
     """What Hummingbot can compare: it takes a negative amount for filled, and trips over NaN."""
     return amount if _is_sane(amount) else Decimal(0)
 

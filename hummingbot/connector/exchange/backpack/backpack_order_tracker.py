@@ -116,6 +116,11 @@ class BackpackOrderTracker(ClientOrderTracker):
         self._lost_orders[order.client_order_id] = order
         return True
 
+    def forget_lost(self, order: InFlightOrder) -> None:
+        """A lost order has ended, or never was: there is nothing left to look after."""
+        if self._lost_orders.pop(order.client_order_id, None) is not None:
+            self.logger().info(f"The lost order {order.client_order_id} has ended on Backpack.")
+
     def note_seen(self, order: InFlightOrder) -> None:
         """The exchange knows the order: what spoke for its absence is void."""
         self._order_not_found_records.pop(order.client_order_id, None)

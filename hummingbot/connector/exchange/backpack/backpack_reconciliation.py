@@ -6,12 +6,15 @@ never touched; and a request that failed says nothing about an order.
 """
 
 import asyncio
-from dataclasses import replace
+import math
+import time
+from collections.abc import AsyncIterator
 from itertools import count
 from typing import Any, override
 
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderUpdate, TradeUpdate
 
+from . import backpack_constants as constants
 from .api.endpoints import GetFills, GetOpenOrders, GetOrder, GetOrderHistory
 from .api.errors import BackpackError, OrderNotFound
 from .api.models import (
@@ -22,11 +25,13 @@ from .api.models import (
     OrderStatus,
     SortDirection,
     Symbol,
+    milliseconds,
 )
-from .api.streams import BalanceUpdate, OrderFilled
+from .api.replies import Rows, UnreadableRow
+from .api.streams import OrderFilled
 from .api.streams import OrderUpdate as OrderEvent
 from .backpack_constants import HISTORY_PAGE, UNKNOWN_ORDER_PATIENCE_S
-from .backpack_order_lifecycle import OrderLifecycle
+from .backpack_order_batches import OrderBatches
 from .backpack_translation import (
     OrderReport,
     is_order_of,
@@ -41,13 +46,20 @@ from .backpack_translation import (
 # them all.
 _SINGLE_FILL_QUERIES = 3
 _CREATION_MARGIN_MS = 120_000
-_MAX_HISTORY_PAGES = 5
+# How far to look back for an order of which it is not known when it was made.
+_UNDATED_S = 86_400.0
+_MAX_COMPLAINTS = 1000
 
 
-class Reconciliation(OrderLifecycle):
+class Reconciliation(OrderBatches):
     """The part of the connector that reads the state of orders."""
 
     market_type = MarketType.SPOT
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (of Hummingbot's base)
+        self._complained_rows: set[str | None] = set()
+        self._lost_asked_s = -math.inf
+        super().__init__(*args, **kwargs)
 
     # === stream events
 
@@ -64,14 +76,8 @@ class Reconciliation(OrderLifecycle):
                 self.request_reconciliation()
 
     async def _on_event(self, event: object) -> None:
-        match event:
-            case OrderEvent():
-                await self._on_order_event(event)
-            case BalanceUpdate():
-                self._on_balance_event(event)
-            case _:
-                msg = f"not an account event: {event!r}"
-                raise TypeError(msg)
+        """One event of the account, an order's or one of its funds."""
+        raise NotImplementedError
 
     async def _on_order_event(self, event: OrderEvent) -> None:
         order = self._order_tracker.find(event.client_id, event.order_id)
@@ -103,20 +109,13 @@ class Reconciliation(OrderLifecycle):
                 f"({exchange_order_id}). It is being cancelled, and its fills are recorded."
             )
 
-    async def _on_first_word(self, order: InFlightOrder, report: OrderReport) -> None:
-        """Tell strategies of an order's creation before its fills or its end.
-
-        The first that is heard of it may be any of them, and its fills are found by the id it gets.
-        """
-        await self._on_placed(order, replace(report, status=OrderStatus.NEW, reason=None))
-
     # === polling
 
     @override
     async def _update_order_status(self) -> None:
         lost = list(self._order_tracker.lost_orders.values())
         if lost:
-            await self._update_orders_fills(lost)
+            await self._load_fills(lost)
         active = [
             order
             for order in self._order_tracker.active_orders.values()
@@ -127,10 +126,7 @@ class Reconciliation(OrderLifecycle):
 
     async def _reconcile(self, orders: list[InFlightOrder]) -> None:
         try:
-            rows = await self.rest.send(GetOpenOrders(market_type=self.market_type))
-            reports = self._match_open(orders, rows)
-            missing = [o for o in orders if o.client_order_id not in reports and o.is_open]
-            absent = await self._match_history(missing, reports) if missing else []
+            reports, absent = await self._ask(orders)
         except BackpackError as e:
             # No answer is no evidence: nothing is concluded about any order.
             self.logger().warning(f"The state of {len(orders)} orders could not be asked: {e}")
@@ -149,6 +145,63 @@ class Reconciliation(OrderLifecycle):
             if order.is_open and self._may_conclude_from_absence(order):
                 await self._order_tracker.note_absent(order)
 
+    @override
+    async def _update_lost_orders_status(self) -> None:
+        # Hummingbot asks every five seconds, with three requests for each order.
+        lost = list(self._order_tracker.lost_orders.values())
+        if lost and time.monotonic() - self._lost_asked_s >= constants.ABSENCE_PAUSE_S:
+            self._lost_asked_s = time.monotonic()
+            await self._reconcile_lost(lost)
+
+    async def _reconcile_lost(self, orders: list[InFlightOrder]) -> None:
+        """Let go of lost orders that have ended, with all of their fills."""
+        try:
+            reports, absent = await self._ask(orders)
+        except BackpackError as e:
+            self.logger().warning(f"The state of {len(orders)} lost orders is not known: {e}")
+            return
+        await self._load_fills([o for o in orders if _is_behind(o, reports)])
+        for order in orders:
+            report = reports.get(order.client_order_id)
+            if report is not None and report.status.is_terminal and not _is_behind(order, reports):
+                self._order_tracker.forget_lost(order)
+        for order in absent:
+            if self._may_conclude_from_absence(order):
+                self._order_tracker.forget_lost(order)
+
+    async def _ask(
+        self, orders: list[InFlightOrder]
+    ) -> tuple[dict[str, OrderReport], list[InFlightOrder]]:
+        """What the exchange tells of orders, and those that it certainly does not know.
+
+        Raises:
+            BackpackError: no answer, so nothing is known.
+        """
+        rows = await self.rest.send_rows(GetOpenOrders(market_type=self.market_type))
+        unreadable = self._complain(rows)
+        reports = self._match_open(orders, rows.read)
+        missing = [o for o in orders if o.client_order_id not in reports]
+        absent = await self._match_history(missing, reports, unreadable) if missing else []
+        if None in unreadable:
+            return reports, []  # that row may speak of any of them
+        return reports, [order for order in absent if order.exchange_order_id not in unreadable]
+
+    def _complain(self, rows: Rows[Any]) -> set[str | None]:
+        """Tell of rows that cannot be read, each order once; return which orders they speak of."""
+        for row in rows.unreadable:
+            if row.order_id not in self._complained_rows:
+                self._complained_rows.add(row.order_id)
+                self._complain_of(row)
+        if len(self._complained_rows) > _MAX_COMPLAINTS:
+            self._complained_rows.clear()
+        return {row.order_id for row in rows.unreadable}
+
+    def _complain_of(self, row: UnreadableRow) -> None:
+        self.logger().error(
+            f"Backpack tells something of an order that cannot be read, so it is left as it is: "
+            f"{row.error}"
+        )
+
     def _may_conclude_from_absence(self, order: InFlightOrder) -> bool:
         """Whether absence from open orders and history says something of an order.
 
@@ -157,7 +210,8 @@ class Reconciliation(OrderLifecycle):
         if order.exchange_order_id is not None:
             return True
         age_s = self.current_timestamp - order.creation_timestamp
-        return bool(age_s > UNKNOWN_ORDER_PATIENCE_S)
+        # One that nobody knows the age of was made before this run.
+        return not age_s <= UNKNOWN_ORDER_PATIENCE_S
 
     def _match_open(self, orders: list[InFlightOrder], rows: list[Order]) -> dict[str, OrderReport]:
         tracked = {order.client_order_id: order for order in orders}
@@ -171,36 +225,68 @@ class Reconciliation(OrderLifecycle):
         return reports
 
     async def _match_history(
-        self, missing: list[InFlightOrder], reports: dict[str, OrderReport]
+        self,
+        missing: list[InFlightOrder],
+        reports: dict[str, OrderReport],
+        unreadable: set[str | None],
     ) -> list[InFlightOrder]:
         """Add what the history says of orders that are not open; return those it does not know."""
         wanted = {order.client_order_id: order for order in missing}
-        async for row in self._history_rows(missing):
-            order = self._order_tracker.find(row.client_id, row.id)
-            if order is not None and order.client_order_id in wanted and _is_same(row, order):
-                reports[order.client_order_id] = report_of_history(row)
-                del wanted[order.client_order_id]
-            if not wanted:
-                break
+
+        async def match(pages: AsyncIterator[Rows[HistoricOrder]]) -> None:
+            async for rows in pages:
+                unreadable.update(self._complain(rows))
+                for row in rows.read:
+                    order = self._order_tracker.find(row.client_id, row.id)
+                    if order is None or order.client_order_id not in wanted:
+                        continue
+                    if _is_same(row, order):
+                        del wanted[order.client_order_id]
+                        reports[order.client_order_id] = report_of_history(row)
+                if not wanted:
+                    return
+
+        if len(missing) > 1 or missing[0].exchange_order_id is None:
+            await match(self._latest_history(missing))
+        for order in list(wanted.values()):
+            if order.exchange_order_id is not None:
+                await match(self._history_of(order))
         return list(wanted.values())
 
-    async def _history_rows(self, orders: list[InFlightOrder]) -> Any:  # noqa: ANN401 (async generator)
+    async def _latest_history(
+        self, orders: list[InFlightOrder]
+    ) -> AsyncIterator[Rows[HistoricOrder]]:
+        """Pages of the history, newest first, back to the oldest order that has no other name."""
         symbols = {await self._symbol_if_listed(order.trading_pair) for order in orders}
         symbol = symbols.pop() if len(symbols) == 1 else None
-        single = orders[0].exchange_order_id if len(orders) == 1 else None
-        for page in range(_MAX_HISTORY_PAGES):
-            rows: list[HistoricOrder] = await self.rest.send(
+        nameless = [order for order in orders if order.exchange_order_id is None]
+        oldest_ms = min((self._not_before_ms(order) for order in nameless), default=math.inf)
+        for page in count():
+            rows = await self.rest.send_rows(
                 GetOrderHistory(
-                    order_id=single,
-                    symbol=symbol,
-                    limit=HISTORY_PAGE,
-                    offset=page * HISTORY_PAGE or None,
+                    symbol=symbol, limit=HISTORY_PAGE, offset=page * HISTORY_PAGE or None
                 )
             )
-            for row in rows:
-                yield row
-            if len(rows) < HISTORY_PAGE:
+            yield rows
+            told_ms = min((milliseconds(r.created_at_utc) for r in rows.read), default=math.inf)
+            if len(rows.read) + len(rows.unreadable) < HISTORY_PAGE or told_ms < oldest_ms:
                 return
+
+    async def _history_of(self, order: InFlightOrder) -> AsyncIterator[Rows[HistoricOrder]]:
+        yield await self.rest.send_rows(
+            GetOrderHistory(
+                order_id=order.exchange_order_id,
+                symbol=await self._symbol_if_listed(order.trading_pair),
+                limit=HISTORY_PAGE,
+            )
+        )
+
+    def _not_before_ms(self, order: InFlightOrder) -> float:
+        """A time of the exchange's clock, before which an order was certainly not made."""
+        created_s = order.creation_timestamp
+        if not math.isfinite(created_s):
+            created_s = self.current_timestamp - _UNDATED_S
+        return max(created_s * 1000 + self._time_synchronizer.skew_ms - _CREATION_MARGIN_MS, 0.0)
 
     async def _symbol_if_listed(self, trading_pair: str) -> Symbol | None:
         """The symbol, or ``None`` for a market that is gone: its orders are found by their ids."""
@@ -217,9 +303,9 @@ class Reconciliation(OrderLifecycle):
             await self._update_orders_fills(orders)
             return
         by_id = {order.exchange_order_id: order for order in orders}
-        since_ms = int(min(o.creation_timestamp for o in orders) * 1000) - _CREATION_MARGIN_MS
+        since_ms = int(min(self._not_before_ms(order) for order in orders))
         try:
-            for fill in await self._fetch_fills(from_ms=max(since_ms, 0)):
+            for fill in await self._fetch_fills(from_ms=since_ms):
                 order = by_id.get(fill.order_id)
                 if order is not None:
                     self._record(fill, order)
@@ -245,7 +331,7 @@ class Reconciliation(OrderLifecycle):
         """All fills that match, oldest first, page after page."""
         fills: list[Fill] = []
         for page in count():
-            rows = await self.rest.send(
+            rows = await self.rest.send_rows(
                 GetFills(
                     limit=HISTORY_PAGE,
                     offset=page * HISTORY_PAGE or None,
@@ -253,8 +339,10 @@ class Reconciliation(OrderLifecycle):
                     **filters,
                 )
             )
-            fills.extend(rows)
-            if len(rows) < HISTORY_PAGE:
+            # Of an order whose fills are not all read, the end is not told.
+            self._complain(rows)
+            fills.extend(rows.read)
+            if len(rows.read) + len(rows.unreadable) < HISTORY_PAGE:
                 break
         return fills
 
@@ -263,7 +351,7 @@ class Reconciliation(OrderLifecycle):
             trade_update_of_fill(fill, order, self.trade_fee_schema())
         )
 
-    # === single orders: Hummingbot's loop over lost orders asks these
+    # === single orders, as Hummingbot asks for them
 
     @override
     async def _request_order_status(self, tracked_order: InFlightOrder) -> OrderUpdate:
@@ -277,12 +365,11 @@ class Reconciliation(OrderLifecycle):
                 GetOrder(symbol=symbol, order_id=order_id, client_id=client_id)
             )
         except OrderNotFound:
-            async for row in self._history_rows([tracked_order]):
-                if row.client_id == client_id and is_order_of(row, tracked_order):
-                    return report_of_history(row).to_order_update(tracked_order)
-                if row.id == order_id:
-                    return report_of_history(row).to_order_update(tracked_order)
-            raise
+            reports: dict[str, OrderReport] = {}
+            await self._match_history([tracked_order], reports, set())
+            if tracked_order.client_order_id not in reports:
+                raise
+            return reports[tracked_order.client_order_id].to_order_update(tracked_order)
         return report_of_order(order).to_order_update(tracked_order)
 
     @override

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, override
 from weakref import WeakKeyDictionary
 
 import aiohttp
+import msgspec
 from yarl import URL
 
 from hummingbot.connector.time_synchronizer import TimeSynchronizer
@@ -22,7 +23,7 @@ from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFa
 
 from .api.endpoints import Endpoint, GetTime, Method
 from .api.errors import ClockSkewError, NotSent, RateLimited, TransportError
-from .api.replies import parse_reply
+from .api.replies import Rows, parse_reply, parse_rows
 from .backpack_auth import BackpackAuth
 from .backpack_constants import (
     BROKER_HEADERS,
@@ -172,6 +173,15 @@ class RestClient:
                 raise
             await self._on_clock_skew()
             return await self._send_once(endpoint, response)
+
+    async def send_rows[R](self, endpoint: Endpoint[list[R]]) -> Rows[R]:
+        """Send a request for a list and read each row by itself.
+
+        Raises:
+            BackpackError: typed; not for single rows that cannot be read.
+        """
+        rows: Any = await self.send(endpoint, response=list[msgspec.Raw])
+        return parse_rows(endpoint, rows)
 
     async def _send_once[R](self, endpoint: Endpoint[R], response: Any) -> R:  # noqa: ANN401
         patience_s = LONGEST_ORDER_WAIT_S if endpoint.method is Method.POST else math.inf

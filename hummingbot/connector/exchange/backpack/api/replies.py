@@ -1,7 +1,9 @@
 """From status and bytes of a REST reply to the endpoint's typed result, or a typed error."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import msgspec
 
@@ -49,3 +51,58 @@ def parse_reply[R](endpoint: Endpoint[R], status: int, body: bytes, *, response:
         return cast("R", _decoder(kind).decode(body))
     except UNREADABLE as e:
         raise DecodeError(endpoint.name, str(e), body) from e
+
+
+class _Named(msgspec.Struct, rename="camel"):
+    id: str | int | None = None
+    order_id: str | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableRow:
+    """A row that does not fit the model.
+
+    Attributes:
+        error: says what does not fit.
+        order_id: the order it speaks of, ``None`` if not even that can be read.
+    """
+
+    error: DecodeError
+    order_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows[R]:
+    """A reply of many rows, each read by itself: one with something new hides no other."""
+
+    read: list[R]
+    unreadable: list[UnreadableRow]
+
+
+def parse_rows[R](endpoint: Endpoint[list[R]], rows: Sequence[msgspec.Raw]) -> Rows[R]:
+    """Read the rows of a reply one by one.
+
+    Args:
+        endpoint: the request that was answered.
+        rows: a successful reply, decoded as a list of raw rows.
+    """
+    (kind,) = get_args(type(endpoint).response)
+    decode = _decoder(kind).decode
+    parsed: Rows[R] = Rows([], [])
+    for row in rows:
+        try:
+            parsed.read.append(decode(row))
+        except UNREADABLE as e:
+            body = bytes(row)
+            error = DecodeError(endpoint.name, str(e), body)
+            parsed.unreadable.append(UnreadableRow(error, _order_id_of(body)))
+    return parsed
+
+
+def _order_id_of(row: bytes) -> str | None:
+    try:
+        named = msgspec.json.decode(row, type=_Named)
+    except UNREADABLE:
+        return None
+    order_id = named.id if named.order_id is None else named.order_id
+    return None if order_id is None else str(order_id)

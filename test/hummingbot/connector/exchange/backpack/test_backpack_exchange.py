@@ -249,7 +249,7 @@ class BackpackExchangeTests(AbstractExchangeConnectorTests.ExchangeConnectorTest
     def expected_logged_error_for_erroneous_trading_rule(self):
         row = json.dumps(self.trading_rules_request_erroneous_mock_response[0])
         return (
-            "A market of Backpack is left out: GET /api/v1/market: cannot be read "
+            "A market of Backpack is left out: GET /api/v1/markets: cannot be read "
             f"(Object missing required field `filters`): {row[:200]}"
         )
 
@@ -429,10 +429,8 @@ class BackpackExchangeTests(AbstractExchangeConnectorTests.ExchangeConnectorTest
         return self.configure_open_orders(mock_api, [row], callback)
 
     def configure_order_not_found_error_order_status_response(self, order, mock_api, callback=None):
-        mock_api.get(
-            pattern("/api/v1/order"), status=404, body=json.dumps(NOT_FOUND), callback=callback
-        )
-        return [pattern("/api/v1/order"), self.configure_history(mock_api, [])]
+        opened = self.configure_open_orders(mock_api, [], callback)
+        return [opened, self.configure_history(mock_api, [])]
 
     def configure_partial_fill_trade_response(self, order, mock_api, callback=None):
         row = self.fill_row(
