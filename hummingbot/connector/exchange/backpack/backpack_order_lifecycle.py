@@ -470,7 +470,7 @@ class OrderLifecycle(ExchangePyBase):
         """
         if order.is_pending_create and report.status is not OrderStatus.NEW:
             await self._on_first_word(order, report)
-        if report.status is OrderStatus.EXPIRED and report.reason is None:
+        if report.lacks_reason:
             report = await self._with_reason(report)
         if not fills_loaded and order.executed_amount_base < report.executed_amount:
             await self._complete_fills(order, report.executed_amount)

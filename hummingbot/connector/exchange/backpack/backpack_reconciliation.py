@@ -94,8 +94,7 @@ class Reconciliation(OrderBatches):
             self._order_tracker.process_trade_update(
                 trade_update_of_event(event, order, self.trade_fee_schema())
             )
-        is_reason_unknown = report.status is OrderStatus.EXPIRED and report.reason is None
-        if order.executed_amount_base < report.executed_amount or is_reason_unknown:
+        if order.executed_amount_base < report.executed_amount or report.lacks_reason:
             # Needs a request, and the events behind this one must not wait for it.
             self._spawn(self._apply_report(order, report))
         else:
@@ -133,8 +132,12 @@ class Reconciliation(OrderBatches):
             return
         for order in orders:
             report = reports.get(order.client_order_id)
-            if report is not None and order.is_pending_create:
+            if report is None:
+                continue
+            if order.is_pending_create:
                 await self._on_first_word(order, report)
+            elif order.exchange_order_id is None:
+                order.update_exchange_order_id(report.exchange_order_id)
         await self._load_fills([o for o in orders if _is_behind(o, reports)])
         for order in orders:
             report = reports.get(order.client_order_id)
@@ -311,6 +314,20 @@ class Reconciliation(OrderBatches):
                     self._record(fill, order)
         except BackpackError as e:
             self.logger().warning(f"The fills of {len(orders)} orders could not be loaded: {e}")
+
+    @override
+    async def _update_orders_fills(self, orders: list[InFlightOrder]) -> None:
+        # One line, where the base logs a traceback for every time the network is down.
+        for order in orders:
+            try:
+                updates = await self._all_trade_updates_for_order(order)
+            except BackpackError as e:
+                self.logger().warning(
+                    f"Failed to fetch trade updates for order {order.client_order_id}. Error: {e}"
+                )
+            else:
+                for update in updates:
+                    self._order_tracker.process_trade_update(update)
 
     @override
     async def _all_trade_updates_for_order(self, order: InFlightOrder) -> list[TradeUpdate]:

@@ -147,7 +147,8 @@ def to_trading_rule(market: models.Market) -> TradingRule:
 class OrderReport:
     """What one source says of one order: the common form of replies, rows and events.
 
-    `executed_amount` is cumulative, in base units; `reason` is why an order expired.
+    `executed_amount` is cumulative, in base units; `reason` is why an order expired. An order that
+    `is_immediate` was never to rest, so its expiry needs no reason.
     """
 
     exchange_order_id: str
@@ -156,6 +157,13 @@ class OrderReport:
     executed_amount: Decimal
     timestamp_s: float
     reason: str | None = None
+    is_immediate: bool = False
+
+    @property
+    def lacks_reason(self) -> bool:
+        """Whether a trader would want to know why it ended, and this does not tell."""
+        is_expired = self.status is models.OrderStatus.EXPIRED
+        return is_expired and self.reason is None and not self.is_immediate
 
     @property
     def state(self) -> OrderState:
@@ -165,8 +173,9 @@ class OrderReport:
         carries the reason; one that was partly filled has ended like a cancelled one.
         """
         if self.status is models.OrderStatus.EXPIRED:
-            partly = self.executed_amount > 0 or self.reason == "ImmediateOrCancel"
-            return OrderState.CANCELED if partly else OrderState.FAILED
+            was_immediate = self.is_immediate or self.reason == "ImmediateOrCancel"
+            is_as_meant = self.executed_amount > 0 or was_immediate
+            return OrderState.CANCELED if is_as_meant else OrderState.FAILED
         return _STATES[self.status]
 
     def to_order_update(self, order: InFlightOrder) -> OrderUpdate:
@@ -195,6 +204,7 @@ def report_of_order(order: models.Order) -> OrderReport:
         status=order.status,
         executed_amount=order.executed_quantity,
         timestamp_s=order.created_at_ms / MILLISECONDS_A_SECOND,
+        is_immediate=_is_immediate(order.time_in_force),
     )
 
 
@@ -207,6 +217,7 @@ def report_of_history(row: models.HistoricOrder) -> OrderReport:
         executed_amount=row.executed_quantity or Decimal(0),
         timestamp_s=models.milliseconds(row.created_at_utc) / MILLISECONDS_A_SECOND,
         reason=row.expiry_reason,
+        is_immediate=_is_immediate(row.time_in_force),
     )
 
 
@@ -219,7 +230,12 @@ def report_of_event(event: streams.OrderUpdate) -> OrderReport:
         executed_amount=event.executed_quantity,
         timestamp_s=event.engine_time_us / MICROSECONDS_A_SECOND,
         reason=event.reason if isinstance(event, streams.OrderExpired) else None,
+        is_immediate=_is_immediate(event.time_in_force),
     )
+
+
+def _is_immediate(time_in_force: models.TimeInForce | None) -> bool:
+    return time_in_force in {models.TimeInForce.IOC, models.TimeInForce.FOK}
 
 
 def trade_update_of_event(

@@ -1,5 +1,6 @@
 """Balances, lent funds and fees of the account; events that cannot be read."""
 
+import asyncio
 import json
 from decimal import Decimal
 
@@ -235,3 +236,47 @@ async def test_event_of_anothers_order_is_ignored(trader, place, agree, eventual
     await eventually(lambda: trader.connector.get_balance("SOL") > 1000)
     assert trader.events.order_ids() == set()
     await agree(trader, others=[stranger.order_id])
+
+
+async def test_funds_are_asked_for_when_the_undocumented_stream_does_not_tell_them(
+    exchange, trader, calls, quote, agree, eventually
+):
+    """Long before the next poll, once for many orders."""
+    with exchange.faults.skip_frames("account.balanceUpdate", times=None):
+        before = calls.count(CAPITAL)
+        for _ in range(5):
+            trader.connector.buy(PAIR, Decimal(1), OrderType.LIMIT, Decimal("99.95"))
+        await eventually(lambda: len(exchange.engine.open_orders("main")) == 5)
+        quote("Ask", "99.95", "3")
+        await agree(trader)
+        assert 1 <= calls.count(CAPITAL) - before <= 3
+
+
+async def test_no_funds_are_asked_for_while_events_tell_them(
+    exchange, trader, calls, quote, eventually
+):
+    """Balances cost no request as long as the stream works."""
+    before = calls.count(CAPITAL)
+    trader.connector.buy(PAIR, Decimal(1), OrderType.LIMIT, Decimal("99.95"))
+    await eventually(lambda: exchange.engine.open_orders("main"))
+    check = await eventually(lambda: trader.connector._check)
+    await check
+    assert calls.count(CAPITAL) == before
+
+
+async def test_answer_that_was_overtaken_does_not_bring_old_funds_back(
+    exchange, trader, quote, eventually
+):
+    """Two questions at once; the first one's answer comes last."""
+    connector = trader.connector
+    with exchange.faults.skip_frames("account.balanceUpdate", times=None):
+        with exchange.faults.delay_replies(0.5, CAPITAL, times=1) as late:
+            slow = asyncio.ensure_future(connector._update_balances())
+            await late.wait_hit()
+            connector.buy(PAIR, Decimal(1), OrderType.LIMIT, Decimal("100.20"))
+            await eventually(lambda: exchange.engine.fills("main", limit=1)[0])
+            await connector._update_balances()
+            told = connector.get_balance("SOL")
+            await slow
+        assert connector.get_balance("SOL") == told
+        assert told == sum(exchange.engine.balances("main")["SOL"])

@@ -279,6 +279,7 @@ def test_report_of_a_history_row():
         executed_amount=Decimal(1),
         timestamp_s=1_794_995_998.25,
         reason="ImmediateOrCancel",
+        is_immediate=True,
     )
     assert report_of_history(historic(executedQuantity=None)).executed_amount == 0
 

@@ -42,7 +42,15 @@ async def test_ioc_that_finds_nothing_ends_without_a_fill(trader, agree):
     order = await trader.done(order_id)
     await agree(trader)
     assert order.executed_amount_base == 0
-    assert "Filled" not in trader.events.names(order_id)
+    assert trader.events.names(order_id) == ["Created", "Cancelled"]
+
+
+async def test_ioc_that_finds_nothing_needs_no_history(trader, exchange, calls):
+    """It was never to rest: its end is the same, and no request is spent on the reason."""
+    order_id = buy(trader, 1, "99.95", "IOC")
+    order = await trader.done(order_id)
+    assert order.is_cancelled
+    assert calls.count("GET /wapi/v1/history/orders") == 0
 
 
 async def test_fok_fills_whole(trader, agree):
