@@ -21,6 +21,7 @@
 it up by its client id, never send it again blindly.
 """
 
+import re
 from enum import Enum, StrEnum
 from typing import ClassVar
 
@@ -30,6 +31,21 @@ UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 """What the decoder raises: no JSON, no text, of another shape, or nested too deeply."""
 
 _EXCERPT_CHARACTERS = 200
+# The exchange may repeat a request's signature (88 characters of base64, 128 of hex). No word and
+# no number is as long.
+_SIGNATURE = re.compile(r"[A-Za-z0-9+/_%=-]{64,}")
+_LONGEST_SIGNATURE = 400
+
+
+def _shown(text: str) -> str:
+    """What may be shown of a text that came from outside."""
+    return _SIGNATURE.sub("<left out>", text)
+
+
+def _excerpt(payload: bytes) -> str:
+    # Cut after the signatures are gone: half of one is not recognised.
+    text = payload[: _EXCERPT_CHARACTERS + _LONGEST_SIGNATURE].decode(errors="replace")
+    return _shown(text)[:_EXCERPT_CHARACTERS]
 
 
 class Outcome(Enum):
@@ -98,6 +114,7 @@ class TransportError(BackpackError):
     """No reply: the request may or may not have reached the exchange."""
 
     def __init__(self, request: str, reason: str) -> None:
+        reason = _shown(reason)
         super().__init__(f"{request}: no reply ({reason}). Check the network connection.")
         self.request = request
         self.reason = reason
@@ -113,8 +130,7 @@ class DecodeError(BackpackError):
     """A reply or frame does not fit its model; after a write the outcome is unknown."""
 
     def __init__(self, what: str, reason: str, payload: bytes) -> None:
-        excerpt = payload[:_EXCERPT_CHARACTERS].decode(errors="replace")
-        super().__init__(f"{what}: cannot be read ({reason}): {excerpt}")
+        super().__init__(f"{what}: cannot be read ({_shown(reason)}): {_excerpt(payload)}")
         self.what = what
         self.payload = payload
 
@@ -132,6 +148,7 @@ class ApiError(BackpackError):
     advice: ClassVar[str] = ""
 
     def __init__(self, request: str, status: int, code: str | None, message: str) -> None:
+        code, message = None if code is None else _shown(code), _shown(message)
         said = f"{code}: {message}" if code else message
         super().__init__(
             f"{request}: {said} (HTTP {status}).{' ' if self.advice else ''}{self.advice}"
@@ -265,6 +282,7 @@ class SubscriptionRejected(StreamError):
     """The exchange answered a subscription with an error frame (4002, 4003, 4006, 4008)."""
 
     def __init__(self, code: int, message: str) -> None:
+        message = _shown(message)
         super().__init__(f"Backpack refused a stream subscription: {message} (code {code})")
         self.code = code
         self.message = message
@@ -374,7 +392,7 @@ def _kind(request: str, status: int, body: _Body) -> type[ApiError]:
 
 
 def _classify_text(request: str, status: int, body: bytes) -> ApiError:
-    said = body[:_EXCERPT_CHARACTERS].decode(errors="replace").strip()
+    said = _excerpt(body).strip()
     if said.startswith("<"):
         # A page of the CDN or its firewall: the request may not have reached the exchange.
         return ExchangeUnavailable(

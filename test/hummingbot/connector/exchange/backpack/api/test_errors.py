@@ -1,6 +1,8 @@
 """From status and body to the typed error whose `outcome` and `retry` drive all policy."""
 
+import base64
 import json
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -497,3 +499,26 @@ def test_error_texts_never_hold_key_secret_or_signature(requests, signer, key_pa
             assert secret not in shown
     else:
         pytest.fail(f"no error, but {result!r}")
+
+
+@given(raw=st.binary(min_size=64, max_size=64), place=st.integers(0, 230), form=st.integers(0, 2))
+def test_no_signature_that_the_exchange_repeats_is_ever_shown(raw, place, form):
+    """Base64, hex or percent-encoded, anywhere in a body of any kind, even cut in the middle."""
+    signature = (
+        base64.b64encode(raw).decode(),
+        raw.hex(),
+        quote(base64.b64encode(raw).decode(), safe=""),
+    )[form]
+    said = f"{'word ' * (place // 5)}{signature} was refused"
+    shown = [
+        classify(PLACE, 400, json.dumps({"code": "INVALID_SIGNATURE", "message": said}).encode()),
+        classify(PLACE, 400, json.dumps({"code": said, "message": "no"}).encode()),
+        classify(PLACE, 503, said.encode()),
+        refusal(PLACE, "INVALID_ORDER", said),
+        errors.DecodeError(PLACE, said, said.encode()),
+        errors.TransportError(PLACE, said),
+        errors.SubscriptionRejected(4003, said),
+    ]
+    for error in shown:
+        for text in (str(error), repr(error), getattr(error, "message", "")):
+            assert signature[:20] not in text
