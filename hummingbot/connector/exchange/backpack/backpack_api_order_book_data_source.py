@@ -17,6 +17,7 @@ from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTr
 
 from .api.endpoints import GetDepth
 from .api.errors import (
+    UNREADABLE,
     BackpackError,
     DecodeError,
     ResourceNotFound,
@@ -33,7 +34,7 @@ from .api.streams import (
     parse_frame,
     trade_topic,
 )
-from .backpack_book_feed import BookFeed, BookRow, Diff
+from .backpack_book_feed import BookFeed, BookRow
 from .backpack_book_watch import BookWatch
 from .backpack_constants import SNAPSHOT_LEVELS
 from .backpack_stream import BackpackStream
@@ -58,7 +59,9 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         super().__init__(trading_pairs)
         self._connector = connector
         self._feeds: dict[Symbol, BookFeed] = {}
-        self._decoder = frame_decoder(DepthDiff[BookRow] | PublicTrade | BookTicker)
+        # Nearly all messages are diffs, and a decoder of one type need not look for the type first.
+        self._decode_diff = frame_decoder(DepthDiff[BookRow]).decode
+        self._others = frame_decoder(PublicTrade | BookTicker)
         self._stream = BackpackStream(
             "market data", connector.ws_url, self, self.logger(), sleep=self._sleep
         )
@@ -128,7 +131,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             except TimeoutError:
                 self.logger().debug("Taking the snapshot of %s without a stream.", trading_pair)
         feed.book = self.order_book_create_function()
-        feed.metrics = self.metrics.get_or_create_pair_metrics(trading_pair)
+        self.metrics.get_or_create_pair_metrics(trading_pair)
         self._resync(feed)
         await feed.loaded.wait()
         return feed.book
@@ -179,7 +182,34 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
     def on_message(self, payload: str) -> None:
         """Bring one message into its book."""
         try:
-            event = parse_frame(payload, self._decoder)
+            diff = self._decode_diff(payload).data
+        except UNREADABLE:
+            diff = None
+        if diff is None:
+            self._on_other(payload)
+            return
+        feed = self._feeds.get(diff.symbol)
+        if feed is None:
+            return
+        try:
+            is_right = feed.on_diff(diff)
+        except SequenceGap as gap:
+            self.gaps += 1
+            self.logger().warning(f"{gap}: loading the order book of {feed.trading_pair} again.")
+            self._resync(feed)
+            return
+        if not is_right:
+            # The engine matches before it tells, so a crossed book means that something was missed
+            # without a gap to show it. Hummingbot's book would hide that by dropping a side.
+            self.crossings += 1
+            self._reload(feed, "was crossed")
+        elif feed.expected is not None and feed.expected.last_update_id <= diff.last_update_id:
+            self._watch.on_ticker(feed, feed.expected)
+
+    def _on_other(self, payload: str) -> None:
+        """A trade, best prices, an error, or something that cannot be read."""
+        try:
+            event = parse_frame(payload, self._others)
         except DecodeError as e:
             # If it was a diff, the next one shows the gap.
             self.logger().warning(f"Backpack sent a market data message that cannot be read: {e}")
@@ -191,13 +221,11 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             self.logger().error(f"{e}. No market data arrive; the connector goes on trying.")
             raise
         feed = self._feeds.get(event.symbol)
-        if feed is None:
+        if feed is None or feed.book is None:
             return
-        kind = type(event)
-        if kind is DepthDiff:
-            self._on_diff(feed, event)
-        elif kind is PublicTrade:
-            self._on_trade(feed, event)
+        if isinstance(event, PublicTrade):
+            feed.trades += 1
+            feed.book.apply_trade(to_trade_event(event, feed.trading_pair))
         else:
             self._watch.on_ticker(feed, event)
 
@@ -207,38 +235,10 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             self._complained.add(trading_pair)
             self.logger().error(f"The connector cannot get ready: {problem}")
 
-    def _on_diff(self, feed: BookFeed, diff: Diff) -> None:
-        try:
-            accepted = feed.sequence.accept(diff)
-        except SequenceGap as gap:
-            self.gaps += 1
-            self.logger().warning(f"{gap}: loading the order book of {feed.trading_pair} again.")
-            if feed.book is not None:
-                self._resync(feed)
-            return
-        if accepted is None or feed.book is None:
-            return
-        if not feed.apply(accepted):
-            # The engine matches before it tells, so a crossed book means that something was missed
-            # without a gap to show it. Hummingbot's book would hide that by dropping a side.
-            self.crossings += 1
-            self._reload(feed, "was crossed")
-            return
-        if feed.expected is not None and feed.expected.last_update_id <= diff.last_update_id:
-            self._watch.on_ticker(feed, feed.expected)
-        if feed.metrics is not None:
-            self.metrics.total_diffs_processed += 1
-            feed.metrics.diffs_processed += 1
-            feed.metrics.last_diff_timestamp = time.perf_counter()
-
-    def _on_trade(self, feed: BookFeed, trade: PublicTrade) -> None:
-        if feed.book is None:
-            return
-        feed.book.apply_trade(to_trade_event(trade, feed.trading_pair))
-        if feed.metrics is not None:
-            self.metrics.total_trades_processed += 1
-            feed.metrics.trades_processed += 1
-            feed.metrics.last_trade_timestamp = time.perf_counter()
+    def count(self) -> None:
+        """Bring Hummingbot's metrics up to date."""
+        for feed in self._feeds.values():
+            feed.count(self.metrics)
 
     # === books that are not right
 

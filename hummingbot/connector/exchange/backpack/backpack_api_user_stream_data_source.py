@@ -58,7 +58,8 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
     @property
     @override
     def last_recv_time(self) -> float:
-        return self._stream.last_message_s if self.is_subscribed else 0
+        age_s = self._stream.age_s if self.is_subscribed else None
+        return 0 if age_s is None else time.time() - age_s
 
     @override
     async def listen_for_user_stream(self, output: "asyncio.Queue[object]") -> None:
@@ -69,7 +70,7 @@ class BackpackAPIUserStreamDataSource(UserStreamTrackerDataSource):
         """Subscribe, signed anew: a signature is valid for seconds only."""
         await self._connector.ensure_clock()
         await stream.subscribe(_TOPICS, self._connector.auth.subscription())
-        self._subscribed_s = time.time()
+        self._subscribed_s = time.monotonic()
         await stream.ping()
         # Whatever happened while there was no stream is asked for.
         self._connector.request_reconciliation()

@@ -71,6 +71,7 @@ class BookWatch:
 
     def _look(self) -> None:
         now_s = time.monotonic()
+        self._source.count()
         self._look_for_opened_markets(now_s)
         for feed in self._source.feeds:
             busy = self._looking.get(feed.symbol)

@@ -27,7 +27,8 @@ UNKNOWN_ORDER_PATIENCE_S = WINDOW_MS * 1e-3 + 5.0
 ABSENCE_PAUSE_S = 10.0
 UNKNOWN_ORDER_RETRY_S = (0.25, 0.5, 1.0, 2.0, 4.0)
 
-STREAM_SILENCE_LIMIT_S = 120.0
+# So long a stream may be silent before it is asked for a sign of life, which may take half as long.
+# The exchange itself closes a connection after two minutes.
 STREAM_HEARTBEAT_S = 30.0
 STREAM_CONNECT_TIMEOUT_S = 10.0
 

@@ -3,7 +3,10 @@
 import asyncio
 from typing import TYPE_CHECKING, override
 
-from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
+from hummingbot.core.data_type.order_book_tracker import (
+    OrderBookTracker,
+    OrderBookTrackerMetrics,
+)
 
 from .api.errors import BackpackError
 from .backpack_backoff import new_backoff
@@ -31,6 +34,12 @@ class BackpackOrderBookTracker(OrderBookTracker):
     @override
     def ready(self) -> bool:
         return bool(super().ready) and self._data_source.in_sync
+
+    @property
+    @override
+    def metrics(self) -> OrderBookTrackerMetrics:
+        self._data_source.count()
+        return self._metrics
 
     @override
     def stop(self) -> None:

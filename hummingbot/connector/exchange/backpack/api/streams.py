@@ -77,7 +77,8 @@ def _frame(method: str, topics: Sequence[str], signature: Sequence[str] | None) 
     return msgspec.json.encode(frame).decode()
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="e"):
+# They come by the thousand and cannot refer to themselves: nothing for the garbage collector to do.
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="e", gc=False):
     """Base of all events.
 
     `event_time_us` is when the exchange sent it, microseconds since the epoch.
@@ -284,7 +285,7 @@ class StreamFault(msgspec.Struct, frozen=True):
     message: str
 
 
-class Frame[E](msgspec.Struct, frozen=True):
+class Frame[E](msgspec.Struct, frozen=True, gc=False):
     """One WebSocket message: an event under the name of its topic, or an error."""
 
     data: E | None = None

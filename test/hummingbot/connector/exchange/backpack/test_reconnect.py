@@ -363,19 +363,30 @@ async def test_book_stays_right_while_it_changes_and_breaks(exchange, start_trad
     assert trader.connector._orderbook_ds.gaps > 0
 
 
-async def test_silent_connection_is_given_up_and_made_anew(
+async def test_connection_that_answers_no_ping_is_given_up_and_made_anew(
     trader, exchange, agree, eventually, monkeypatch
 ):
-    """Nothing for too long, not even an answer to a ping: the connection is dead."""
-    monkeypatch.setattr(backpack_stream, "STREAM_SILENCE_LIMIT_S", 0.3)
-    monkeypatch.setattr(backpack_stream, "STREAM_HEARTBEAT_S", None)
+    """Half open: the socket stands, and nothing comes any more."""
+    monkeypatch.setattr(backpack_stream, "STREAM_HEARTBEAT_S", 0.2)
     exchange.faults.drop_websockets()
     await eventually(lambda: connects(trader) == (2, 2))
+    with exchange.faults.half_open():
+        await eventually(lambda: connects(trader) == (3, 3))
+        await trader.ready()
+        await agree(trader)
 
-    await eventually(lambda: min(connects(trader)) >= 3)
 
-    await trader.ready()
-    await agree(trader)
+async def test_quiet_connection_that_answers_pings_is_kept(
+    trader, exchange, eventually, monkeypatch
+):
+    """Nothing happens in the market for a long time."""
+    monkeypatch.setattr(backpack_stream, "STREAM_HEARTBEAT_S", 0.1)
+    exchange.faults.drop_websockets()
+    await eventually(lambda: connects(trader) == (2, 2))
+    began_s = trader.connector.current_timestamp
+    await eventually(lambda: trader.connector.current_timestamp > began_s + 1)
+    assert connects(trader) == (2, 2)
+    assert trader.connector.ready
 
 
 async def test_closing_frame_is_followed_by_a_new_connection(trader, exchange, eventually):
