@@ -23,6 +23,8 @@ from .backpack_web_utils import Connections
 # Messages that are already in aiohttp's buffer are read without a pause; this many may pass before
 # others get a turn.
 _MESSAGES_A_TURN = 256
+# A dead connection does not answer a close frame; the next one must not wait long for that.
+_TIMEOUT = aiohttp.ClientWSTimeout(ws_close=0.5)
 
 
 class StreamHandler(Protocol):
@@ -130,7 +132,9 @@ class BackpackStream:
     async def _run_once(self) -> None:
         session = await Connections().session()
         self._socket = await asyncio.wait_for(
-            session.ws_connect(await self._ws_url(), autoping=False, max_msg_size=0),
+            session.ws_connect(
+                await self._ws_url(), autoping=False, max_msg_size=0, timeout=_TIMEOUT
+            ),
             STREAM_CONNECT_TIMEOUT_S,
         )
         watchdog = asyncio.ensure_future(self._watch(self._socket))
