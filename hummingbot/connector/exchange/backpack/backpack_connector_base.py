@@ -112,7 +112,8 @@ class BackpackConnectorBase(AccountBalances):
         self._placing: set[str] = set()
         self._unknown: set[str] = set()
         self._polled_s = -math.inf
-        self._history_requests: dict[Symbol, asyncio.Task[Rows[HistoricOrder]]] = {}
+        self._recent_request: asyncio.Task[Rows[HistoricOrder]] | None = None
+        self._recent_asked_s = -math.inf
         self._clock_lock = asyncio.Lock()
         self._is_reconciliation_due = False
         self._background: set[asyncio.Task[None]] = set()

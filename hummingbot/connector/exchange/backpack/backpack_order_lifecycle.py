@@ -30,12 +30,12 @@ from .api.endpoints import (
 )
 from .api.errors import (
     BackpackError,
+    DecodeError,
     DuplicateClientId,
     OrderNotFound,
     Outcome,
-    TransportError,
 )
-from .api.models import HistoricOrder, OrderStatus, Symbol
+from .api.models import HistoricOrder, OrderStatus, milliseconds
 from .api.replies import Rows
 from .backpack_constants import (
     HISTORY_PAGE,
@@ -46,6 +46,7 @@ from .backpack_order_tracker import BackpackOrderTracker
 from .backpack_translation import (
     OrderReport,
     build_order,
+    is_order_of,
     is_placed_by,
     problem_of_time_in_force,
     report_of_history,
@@ -59,9 +60,25 @@ _UNKNOWN_CANCEL_PAUSE_S = 1.0
 _FILL_GRACE_S = 2.0
 # So long a look-up waits for others to share its request.
 _SHARED_LOOK_UP_S = 0.1
+# Between two questions for the latest orders.
+_LOOK_UP_PAUSE_S = 4.0
+# Longer than any order's fate stays unknown while the exchange answers.
+_LOOK_BACK_S = 120.0
 _SETTLE_S = 0.1
 # Far above any real order, far below what Decimal's 28 digits can divide by the smallest step.
 _LARGEST_NUMBER = Decimal(10) ** 15
+
+
+class NeverArrived(BackpackError):
+    """An order of unknown fate was looked for until it could not exist any more."""
+
+    outcome = Outcome.REJECTED
+
+    def __init__(self, error: BackpackError) -> None:
+        super().__init__(
+            f"{str(error).rstrip('.')}; afterwards it was neither among the open orders nor in the "
+            "history, so Backpack never accepted it."
+        )
 
 
 class OrderLifecycle(ExchangePyBase):
@@ -310,8 +327,7 @@ class OrderLifecycle(ExchangePyBase):
                 break
         # Should it appear after all, it must still be known as ours.
         self._order_tracker.give_up(order)
-        reason = f"{error}; afterwards it was neither among the open orders nor in the history"
-        raise TransportError(request.name, reason) from error
+        raise NeverArrived(error) from error
 
     async def _look_up(self, request: ExecuteOrder) -> OrderReport | None:
         """The order that a request placed, open or ended; ``None`` if there certainly is none."""
@@ -320,28 +336,43 @@ class OrderLifecycle(ExchangePyBase):
                 GetOrder(symbol=request.symbol, client_id=request.client_id)
             )
         except OrderNotFound:
-            rows = await self._recent_orders(request.symbol)
+            rows = await self._recent_orders()
             found = next((r for r in rows.read if is_placed_by(r, request)), None)
-            if found is None and rows.unreadable:
+            if found is not None:
+                return report_of_history(found)
+            if rows.unreadable:
                 raise rows.unreadable[0].error from None  # it may be this one
-            return None if found is None else report_of_history(found)
+            self._check_reach(rows)
+            return None
         return report_of_order(order) if is_placed_by(order, request) else None
 
-    async def _recent_orders(self, symbol: Symbol) -> Rows[HistoricOrder]:
-        """The latest orders of a market, asked after now.
+    def _check_reach(self, rows: Rows[HistoricOrder]) -> None:
+        """Check that a page of the latest orders reaches back behind any that is looked up.
 
-        Look-ups at the same time share one request: only 30 a minute are allowed.
+        Raises:
+            DecodeError: it does not, so an order that is not on it may exist.
         """
-        task = self._history_requests.get(symbol)
-        if task is None:
-            task = asyncio.ensure_future(self._ask_recent_orders(symbol))
-            self._history_requests[symbol] = task
-        return await asyncio.shield(task)
+        since_ms = (self._time_synchronizer.time() - _LOOK_BACK_S) * 1000
+        if len(rows.read) >= HISTORY_PAGE and milliseconds(rows.read[-1].created_at_utc) > since_ms:
+            reason = f"more than {HISTORY_PAGE} orders in {_LOOK_BACK_S:.0f} s"
+            raise DecodeError(GetOrderHistory.path, reason, b"")
 
-    async def _ask_recent_orders(self, symbol: Symbol) -> Rows[HistoricOrder]:
-        await self._sleep(_SHARED_LOOK_UP_S)
-        del self._history_requests[symbol]  # who comes from now on needs a later answer
-        return await self.rest.send_rows(GetOrderHistory(symbol=symbol, limit=HISTORY_PAGE))
+    async def _recent_orders(self) -> Rows[HistoricOrder]:
+        """The account's latest orders, asked after now.
+
+        However many orders are looked up, they share these requests: only 30 a minute are allowed,
+        and fills need some of them.
+        """
+        if self._recent_request is None:
+            self._recent_request = asyncio.ensure_future(self._ask_recent_orders())
+        return await asyncio.shield(self._recent_request)
+
+    async def _ask_recent_orders(self) -> Rows[HistoricOrder]:
+        pause_s = self._recent_asked_s + _LOOK_UP_PAUSE_S - time.monotonic()
+        await self._sleep(max(pause_s, _SHARED_LOOK_UP_S))
+        self._recent_asked_s = time.monotonic()
+        self._recent_request = None  # who comes from now on needs a later answer
+        return await self.rest.send_rows(GetOrderHistory(limit=HISTORY_PAGE))
 
     @override
     def _on_order_failure(
@@ -456,7 +487,12 @@ class OrderLifecycle(ExchangePyBase):
         symbol = await self.listed_symbol_of(order.trading_pair)
         if order.exchange_order_id is not None:
             return CancelOrder(symbol=symbol, order_id=order.exchange_order_id)
-        return CancelOrder(symbol=symbol, client_id=self._order_tracker.client_id_of(order))
+        # Another bot of the same account may use the client id of an order that never arrived.
+        look_up = GetOrder(symbol=symbol, client_id=self._order_tracker.client_id_of(order))
+        found = await self.rest.send(look_up)
+        if not is_order_of(found, order):
+            raise OrderNotFound(look_up.name, 200, None, "the order of that client id is another")
+        return CancelOrder(symbol=symbol, order_id=found.id)
 
     # === what a report means for an order
 

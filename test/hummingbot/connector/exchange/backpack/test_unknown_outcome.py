@@ -360,3 +360,21 @@ async def test_batch_that_never_arrived_fails_and_is_not_sent_again(
 
     assert (calls.count(PLACE_BATCH), calls.count(PLACE)) == (1, 0)
     await agree(trader)
+
+
+async def test_order_of_another_bot_with_our_client_id_is_not_cancelled(
+    exchange, trader, place, eventually, little_patience
+):
+    """Ours never arrived; somebody else of the same account uses its number."""
+    connector = trader.connector
+    with exchange.faults.cut_before_arrival(PLACE):
+        order_id = connector.buy(PAIR, Decimal(2), OrderType.LIMIT, Decimal("99.50"))
+        order = await eventually(lambda: trader.order(order_id))
+        await eventually(lambda: connector.health.unknown_orders == 1)
+        client_id = connector._order_tracker.client_id_of(order)
+        other = place("main", "Ask", "101.00", "1", client_id=client_id)
+        await connector._execute_order_cancel(order)
+        assert [o.order_id for o in exchange.engine.open_orders("main")] == [other.order_id]
+        await trader.done(order_id)
+    assert order.is_failure
+    assert [o.order_id for o in exchange.engine.open_orders("main")] == [other.order_id]
