@@ -8,24 +8,19 @@ import argparse
 import asyncio
 import json
 import logging
-import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..api.signing import CredentialsError
+from .arguments import account, balance, count, fault, fee, port, positive, url
+from .fault_script import describe_faults
 from .local import DEFAULT_BALANCES, AccountSettings, LiquidityKind, LocalExchange, Settings
 
 _log = logging.getLogger(__name__)
 
 _MAIN = "main"
-_LARGEST_PORT = 65_535
-_AMOUNT = re.compile(r"\d{1,15}(\.\d{1,12})?", re.ASCII)
-_FEE = re.compile(r"-?\d{1,4}(\.\d{1,4})?", re.ASCII)
-_ASSET = re.compile(r"[A-Za-z0-9.]{1,20}", re.ASCII)
-
 _EPILOG = """\
 accounts:
   --api-key, --api-secret and --balance describe the first account. Each --account adds one:
@@ -37,6 +32,29 @@ accounts:
 ready line on standard output (one line):
   {"rest": "http://127.0.0.1:PORT", "ws": "ws://127.0.0.1:PORT",
    "api_key": "...", "api_secret": "..."}
+
+faults:
+  --fault NAME[:PARAMETER=VALUE,...], as often as there are faults, for example
+    --fault drop-ws:every=20s
+    --fault 'server-error:operation=POST /api/v1/order,times=3,executed=yes'
+    --fault silence:after=1m,every=5m,for=30s
+  All have these parameters; a DURATION is 20s, 500ms or 2m:
+    after=DURATION    strike first after that (default: at once, or after one `every`)
+    every=DURATION    strike again and again
+    for=DURATION      last so long (default: until the next strike, or for good)
+    probability=P     hit each request or frame with this chance only; of a fault that has none,
+                      each strike of `every`
+    seed=N            of that chance
+  The faults there are, with their own parameters:
+"""
+
+_ADMIN_EPILOG = """
+admin endpoint (--admin; unsigned, for callers on this machine):
+  GET /admin/faults            faults under way
+  POST /admin/faults           start one; the body is its text, as above
+  DELETE /admin/faults[/N]     stop all, or one
+  GET /admin/accounts/NAME     orders, fills and balances of an account (the first is "main")
+  GET /admin/books/SYMBOL      the whole order book
 """
 
 
@@ -45,14 +63,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m hummingbot.connector.exchange.backpack.simulator",
         description="A local exchange with the protocol of Backpack Exchange. No funds are real.",
-        epilog=_EPILOG,
+        epilog=_EPILOG + describe_faults() + "\n" + _ADMIN_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     default = Settings()
     add = parser.add_argument
     add("--host", default=default.host, help="address to listen on (default %(default)s)")
-    add("--port", type=_port, default=default.port, help="TCP port, 0 for any free one (default)")
+    add("--port", type=port, default=default.port, help="TCP port, 0 for any free one (default)")
     add(
         "--market",
         action="append",
@@ -74,7 +92,7 @@ def _add_accounts(parser: argparse.ArgumentParser) -> None:
     add(
         "--balance",
         action="append",
-        type=_balance,
+        type=balance,
         metavar="ASSET=AMOUNT",
         help="funds of the first account; repeat for more (default: "
         + ", ".join(f"{asset}={amount}" for asset, amount in DEFAULT_BALANCES.items())
@@ -83,13 +101,13 @@ def _add_accounts(parser: argparse.ArgumentParser) -> None:
     add(
         "--account",
         action="append",
-        type=_account,
+        type=account,
         default=[],
         metavar="NAME[:KEY:SECRET][:BALANCES]",
         help="one more account, see below",
     )
-    add("--maker-fee-bps", type=_fee, default="8", metavar="BPS", help="default %(default)s")
-    add("--taker-fee-bps", type=_fee, default="10", metavar="BPS", help="default %(default)s")
+    add("--maker-fee-bps", type=fee, default="8", metavar="BPS", help="default %(default)s")
+    add("--taker-fee-bps", type=fee, default="10", metavar="BPS", help="default %(default)s")
 
 
 def _add_liquidity(parser: argparse.ArgumentParser, default: Settings) -> None:
@@ -103,24 +121,24 @@ def _add_liquidity(parser: argparse.ArgumentParser, default: Settings) -> None:
     )
     add(
         "--source-rest-url",
-        type=_url("http"),
+        type=url("http"),
         default=default.source_rest_url,
         metavar="URL",
         help="exchange to mirror (default %(default)s)",
     )
     add(
         "--source-ws-url",
-        type=_url("ws"),
+        type=url("ws"),
         default=default.source_ws_url,
         metavar="URL",
         help="its streams (default %(default)s)",
     )
     add("--replay", type=Path, metavar="FILE", help="recorded stream (JSON lines) to replay")
-    add("--replay-speed", type=_positive, default=default.replay_speed, metavar="FACTOR")
+    add("--replay-speed", type=positive, default=default.replay_speed, metavar="FACTOR")
     add("--seed", type=int, default=default.seed, help="same seed, same market (default 7)")
     add(
         "--frames-per-second",
-        type=_positive,
+        type=positive,
         default=default.frames_per_second,
         metavar="N",
         help="depth frames of each synthetic market (default %(default)s)",
@@ -137,9 +155,18 @@ def _add_service(parser: argparse.ArgumentParser, default: Settings) -> None:
         help="keep funds, orders and fills there over a restart (default: forget them)",
     )
     add("--no-rate-limits", action="store_true", help="count no requests")
-    add("--requests-per-minute", type=_count, default=default.requests_per_minute, metavar="N")
-    add("--history-per-minute", type=_count, default=default.history_per_minute, metavar="N")
-    add("--ping-interval", type=_positive, default=default.ping_interval_s, metavar="SECONDS")
+    add("--requests-per-minute", type=count, default=default.requests_per_minute, metavar="N")
+    add("--history-per-minute", type=count, default=default.history_per_minute, metavar="N")
+    add("--ping-interval", type=positive, default=default.ping_interval_s, metavar="SECONDS")
+    add(
+        "--fault",
+        action="append",
+        type=fault,
+        default=[],
+        metavar="FAULT",
+        help="let something go wrong, see below; repeat for more",
+    )
+    add("--admin", action="store_true", help="let tests start faults and read the truth, see below")
     add("--no-candle-history", action="store_true", help="begin without any past")
     add(
         "--log-level",
@@ -175,6 +202,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         requests_per_minute=arguments.requests_per_minute,
         history_per_minute=arguments.history_per_minute,
         ping_interval_s=arguments.ping_interval,
+        faults=tuple(arguments.fault),
+        admin=arguments.admin,
         state_file=arguments.state_file,
         host=arguments.host,
         port=arguments.port,
@@ -236,74 +265,6 @@ def _ready_line(exchange: LocalExchange) -> str:
             for account in exchange.accounts
         ]
     return json.dumps(line)
-
-
-# --- argument types: argparse shows the text of an ArgumentTypeError ------------------------------
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > _LARGEST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a TCP port (0 to 65535)")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text[:9]) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text[:9])
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e6:  # noqa: PLR2004 (also refuses NaN and infinity)
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return value
-
-
-def _url(scheme: str) -> Callable[[str], str]:
-    def url(text: str) -> str:
-        if not text.startswith((f"{scheme}://", f"{scheme}s://")):
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not an address of {scheme}:// or {scheme}s://"
-            )
-        return text
-
-    return url
-
-
-def _fee(text: str) -> Decimal:
-    if not _FEE.fullmatch(text):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a fee in basis points, such as 8 or -1.5"
-        )
-    return Decimal(text)
-
-
-def _balance(text: str) -> tuple[str, Decimal]:
-    asset, separator, amount = text.partition("=")
-    if not separator or not _ASSET.fullmatch(asset) or not _AMOUNT.fullmatch(amount):
-        raise argparse.ArgumentTypeError(f"{text!r} is not ASSET=AMOUNT, such as USDC=1000")
-    return asset, Decimal(amount)
-
-
-def _account(text: str) -> AccountSettings:
-    name, *parts = text.split(":")
-    if not name:
-        raise argparse.ArgumentTypeError("an account needs a name")
-    # Base64 has no "=" but at its end, so balances are told from keys by their number of parts.
-    keys = parts[:2] if len(parts) >= 2 else []  # noqa: PLR2004 (key and secret)
-    rest = parts[len(keys) :]
-    try:
-        (amounts,) = rest or [""]
-        balances = dict(map(_balance, amounts.split(","))) if amounts else DEFAULT_BALANCES
-    except (ValueError, argparse.ArgumentTypeError) as e:
-        # The text is not repeated: it may hold a secret.
-        raise argparse.ArgumentTypeError("expected NAME[:KEY:SECRET][:USDC=1000,SOL=2]") from e
-    api_key, api_secret = keys or ("", "")
-    return AccountSettings(name=name, api_key=api_key, api_secret=api_secret, balances=balances)
 
 
 if __name__ == "__main__":

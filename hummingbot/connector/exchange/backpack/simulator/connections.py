@@ -30,12 +30,24 @@ class Connection:
         self._waiting: list[bytes] = []
         self._pinger: asyncio.TimerHandle | None = None
         self._last_pong_s = self._loop.time()
+        self._is_frozen = False
         self.topics: set[tuple[str, str]] = set()
 
     @property
     def is_closed(self) -> bool:
         """Whether nothing can be sent any more."""
         return self._transport.is_closing()
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether it is dead without being closed."""
+        return self._is_frozen
+
+    def freeze(self) -> None:
+        """Read and write nothing any more, and say nothing of it."""
+        self.release()
+        self._is_frozen = True
+        self._transport.pause_reading()
 
     def send(self, frame: Frame) -> None:
         """Queue a frame; it leaves at the end of this turn of the event loop."""
@@ -48,7 +60,7 @@ class Connection:
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
-        if self._transport.is_closing():
+        if self._is_frozen or self._transport.is_closing():
             return
         self._transport.write(waiting[0] if len(waiting) == 1 else b"".join(waiting))
         if self._transport.get_write_buffer_size() > self._max_buffered_bytes:

@@ -15,6 +15,8 @@ from typing import Self
 from ..api.models import Symbol
 from ..api.signing import KEY_BYTES, Signer, generate_key_pair
 from .engine import Engine
+from .fault_runner import FaultRunner
+from .fault_script import parse_fault
 from .faults import Faults
 from .market_life import MarketLife
 from .markets import known_markets
@@ -65,6 +67,8 @@ class LocalExchange:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings = settings or Settings()
         check_settings(settings)
+        for text in settings.faults:
+            parse_fault(text)
         self.accounts = tuple(_with_keys(account) for account in settings.accounts)
         self.engine = Engine(known_markets(), clock_us=settings.clock_us)
         for account in settings.accounts:
@@ -117,6 +121,11 @@ class LocalExchange:
     def faults(self) -> Faults:
         """Faults to switch on."""
         return self._server.faults
+
+    @property
+    def scripts(self) -> FaultRunner:
+        """Faults by text, such as ``drop-ws:every=20s``, while it is open."""
+        return self._server.scripts
 
     @property
     def connections(self) -> int:
@@ -210,6 +219,9 @@ def _server_options(settings: Settings) -> ServerOptions:
         ping_interval_s=settings.ping_interval_s,
         pong_patience_s=settings.pong_patience_s,
         max_buffered_bytes=settings.max_buffered_bytes,
+        faults=settings.faults,
+        seed=settings.seed,
+        admin=settings.admin,
     )
 
 

@@ -12,10 +12,14 @@ from dataclasses import dataclass
 
 from aiohttp import WSMsgType, web
 
+from ..api.models import OrderBookState, Symbol, SystemStatus
 from .account_operations import AccountOperations
+from .admin import Admin
 from .authentication import Authenticator
 from .connections import Connection
+from .doors import Doors
 from .engine import Engine
+from .fault_runner import FaultRunner
 from .faults import ConnectionCut, Faults, SkewedClock
 from .gateway import Gateway
 from .limits import RateLimit
@@ -55,6 +59,9 @@ class ServerOptions:
         ping_interval_s: seconds between the pings of a WebSocket connection.
         pong_patience_s: seconds without a pong until a connection is cut.
         max_buffered_bytes: how much may wait for a slow reader until it is cut.
+        faults: scripts of faults to carry out, see `fault_script`.
+        seed: of what these scripts leave to chance.
+        admin: whether the back door is open, see `admin`.
     """
 
     requests_per_minute: int | None = 2_000
@@ -62,6 +69,9 @@ class ServerOptions:
     ping_interval_s: float = 60.0
     pong_patience_s: float = 120.0
     max_buffered_bytes: int = 8 << 20
+    faults: tuple[str, ...] = ()
+    seed: int = 0
+    admin: bool = False
 
 
 class ExchangeServer:
@@ -94,31 +104,36 @@ class ExchangeServer:
             {account.api_key: account.account_id for account in accounts},
             lambda: judged_by() // _US_PER_MS,
         )
-        markets = MarketOperations(engine, statistics, judged_by)
+        self._engine = engine
+        self._markets = MarketOperations(engine, statistics, judged_by)
         self._gateway = Gateway(
-            markets.routes() | AccountOperations(engine).routes(),
+            self._markets.routes() | AccountOperations(engine).routes(),
             self._authenticator,
             RateLimit(options.requests_per_minute, clock_us),
             RateLimit(options.history_per_minute, clock_us),
         )
         self.streams = Streams(engine, statistics, clock_us)
-        self.faults = Faults(judged_by, markets.show_status)
-        self.faults.drop_connections = self._drop_connections
-        self.streams.copies = self.faults.frames
+        self.faults = Faults(judged_by, self)
+        self.streams.frame_faults = self.faults.frames
+        self.streams.admissions = self.faults.admissions
+        self.scripts = FaultRunner(self.faults, options.seed)
+        self._admin: Admin | None = None
+        if options.admin:
+            names = [account.account_id for account in accounts]
+            self._admin = Admin(engine, names, self.scripts)
         self._sessions: dict[Session, web.WebSocketResponse] = {}
-        self._runner: web.ServerRunner | None = None
+        self._doors = Doors(self._handle)
         self._tasks: list[asyncio.Task[None]] = []
-        self._authority = ""
 
     @property
     def rest_url(self) -> str:
         """Base of all REST addresses, without a slash at the end."""
-        return f"http://{self._authority}"
+        return f"http://{self._doors.authority}"
 
     @property
     def ws_url(self) -> str:
         """Address of the streams, public and private."""
-        return f"ws://{self._authority}"
+        return f"ws://{self._doors.authority}"
 
     @property
     def connections(self) -> int:
@@ -139,37 +154,25 @@ class ExchangeServer:
         Raises:
             OSError: the address cannot be listened on.
         """
-        self._runner = web.ServerRunner(
-            web.Server(self._handle, access_log=None), shutdown_timeout=1.0
-        )
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, host, port).start()
-        except OSError:
-            await self._runner.cleanup()
-            raise
-        _, bound_port = self._runner.addresses[0][:2]
-        self._authority = f"[{host}]:{bound_port}" if ":" in host else f"{host}:{bound_port}"
+        await self._doors.open(host, port)
         if self._liquidity is not None:
             self._liquidity.start()
             self._run(self._trade(self._liquidity))
         self._run(self._tick())
+        for text in self._options.faults:
+            self.scripts.start(text)
 
     async def stop(self) -> None:
         """Say goodbye to all clients and stop listening. Does nothing if not started."""
+        await self.scripts.stop_all()
         await self.faults.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
-        sessions, self._sessions = self._sessions, {}
-        for session in sessions:
-            session.end()
-        farewells = (asyncio.wait_for(socket.close(code=1001), 1.0) for socket in sessions.values())
-        await asyncio.gather(*farewells, return_exceptions=True)
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        await self._say_goodbye()
+        await self._doors.close()
+        self._doors.forget()
 
     # --- HTTP ---
 
@@ -200,6 +203,8 @@ class ExchangeServer:
             body=body,
             address=request.remote or "",
         )
+        if self._admin is not None and (reply := await self._admin.answer(call)) is not None:
+            return reply
         if not self.faults.rest:
             return self._gateway.answer(call)
 
@@ -211,7 +216,7 @@ class ExchangeServer:
     # --- WebSocket ---
 
     async def _serve_websocket(self, request: web.BaseRequest) -> web.StreamResponse:
-        if self.faults.refuses_websockets:
+        if self.faults.refuses_websocket():
             return web.Response(status=503)
         # Pings are answered here and not by aiohttp, to see the pongs.
         socket = web.WebSocketResponse(autoping=False, max_msg_size=_MAX_FRAME_BYTES)
@@ -238,10 +243,52 @@ class ExchangeServer:
             self._sessions.pop(session, None)
         return socket
 
-    def _drop_connections(self) -> int:
-        for session in self._sessions:
-            session.connection.cut()
-        return len(self._sessions)
+    async def _say_goodbye(self) -> None:
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions:
+            session.end()
+        farewells = (asyncio.wait_for(socket.close(code=1001), 1.0) for socket in sessions.values())
+        await asyncio.gather(*farewells, return_exceptions=True)
+
+    # --- what faults get hold of: `fault_core.Site` ---
+
+    def drop_connections(self) -> int:
+        """Cut every WebSocket connection; returns how many."""
+        connections = self.open_connections()
+        for connection in connections:
+            connection.cut()
+        return len(connections)
+
+    def open_connections(self) -> list[Connection]:
+        """The WebSocket connections that are open."""
+        return [session.connection for session in self._sessions]
+
+    def send_frame(self, topic: str, account_id: str, data: bytes) -> None:
+        """Let data leave on a stream, past all faults."""
+        self.streams.send_frame(topic, account_id, data)
+
+    async def close_doors(self, *, is_announced: bool) -> None:
+        """Close every connection and listen no more; the market goes on."""
+        await self._doors.listen_no_more()
+        if is_announced:
+            await self._say_goodbye()
+        await self._doors.close(is_cut=not is_announced)
+
+    async def open_doors(self) -> None:
+        """Listen again where it listened before."""
+        await self._doors.listen_again()
+
+    def show_status(self, status: SystemStatus) -> None:
+        """Show this status from now on."""
+        self._markets.show_status(status)
+
+    def market_state(self, symbol: Symbol) -> OrderBookState:
+        """What a market accepts."""
+        return self._engine.markets[symbol].order_book_state
+
+    def set_market_state(self, symbol: Symbol, state: OrderBookState) -> None:
+        """Change what a market accepts."""
+        self._engine.set_order_book_state(symbol, state)
 
     # --- what happens by itself ---
 
@@ -276,6 +323,8 @@ def _log_failure(task: asyncio.Task[None]) -> None:
 
 async def _converse(socket: web.WebSocketResponse, session: Session) -> None:
     async for message in socket:
+        if session.connection.is_frozen:
+            continue
         match message.type:
             case WSMsgType.TEXT | WSMsgType.BINARY:
                 session.handle(message.data)

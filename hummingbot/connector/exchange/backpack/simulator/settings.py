@@ -78,6 +78,8 @@ class Settings:
         ping_interval_s: seconds between pings on a socket.
         pong_patience_s: seconds without a pong until a socket is cut.
         max_buffered_bytes: how much may wait for a slow reader.
+        faults: what goes wrong, in texts such as ``drop-ws:every=20s``; see `fault_script`.
+        admin: whether tests in other processes can start faults and read the truth; see `admin`.
         state_file: where funds, orders and fills outlive the exchange; ``None`` to forget them.
         tell: hears what a user should know of the mirrored market and of the state file, as a level
             of `logging` and a text; ``None`` for this package's log.
@@ -105,6 +107,8 @@ class Settings:
     ping_interval_s: float = 60.0
     pong_patience_s: float = 120.0
     max_buffered_bytes: int = 8 << 20
+    faults: tuple[str, ...] = ()
+    admin: bool = False
     state_file: Path | None = None
     tell: Callable[[int, str], None] | None = None
     host: str = "127.0.0.1"

@@ -6,7 +6,6 @@ without data, as on the exchange.
 """
 
 import asyncio
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -29,8 +28,10 @@ from .topics import StreamKind, Topic
 if TYPE_CHECKING:
     from decimal import Decimal
 
-type Copies = Callable[[str], int]
-"""Told the name of a stream, says how often its next frame leaves: once, unless a fault says so."""
+type FrameFault = Callable[[str, str, bytes], list[bytes]]
+"""Told stream, account (empty for public ones) and data, gives the data that leaves instead."""
+type Admission = Callable[[list[Topic]], None]
+"""Asked before streams are subscribed; raises `StreamFault` to refuse it."""
 
 _PUBLIC = ""
 _US_PER_S = 1_000_000
@@ -117,7 +118,8 @@ class Streams:
 
     def __init__(self, engine: Engine, statistics: Statistics, clock_us: Callable[[], int]) -> None:
         self.subscriptions = Subscriptions()
-        self.copies: list[Copies] = []
+        self.frame_faults: list[FrameFault] = []
+        self.admissions: list[Admission] = []
         self._engine = engine
         self._statistics = statistics
         self._clock_us = clock_us
@@ -133,7 +135,12 @@ class Streams:
         """Let a connection read streams, private ones as `account_id`.
 
         Unknown markets are ignored.
+
+        Raises:
+            StreamFault: a fault refuses it.
         """
+        for admit in self.admissions:
+            admit(wanted)
         for topic in wanted:
             if topic.symbol is not None and topic.symbol not in self._markets:
                 continue
@@ -232,9 +239,15 @@ class Streams:
         return max(self._clock_us(), happened_us)
 
     def _send(self, data: bytes, topic: str, account_id: str = _PUBLIC) -> None:
-        payload = wire_streams.envelope(data, topic)
-        for _ in range(math.prod(copies(topic) for copies in self.copies)):
-            self.subscriptions.send(payload, topic, account_id)
+        frames = [data]
+        for fault in tuple(self.frame_faults):
+            frames = [altered for frame in frames for altered in fault(topic, account_id, frame)]
+        for frame in frames:
+            self.send_frame(topic, account_id, frame)
+
+    def send_frame(self, topic: str, account_id: str, data: bytes) -> None:
+        """Let data leave on a stream (of an account, empty for public ones), past all faults."""
+        self.subscriptions.send(wire_streams.envelope(data, topic), topic, account_id)
 
     # --- once a second ---
 

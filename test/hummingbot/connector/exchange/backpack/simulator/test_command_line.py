@@ -8,11 +8,13 @@ import sys
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
+import aiohttp
 import pytest
 
 from hummingbot.connector.exchange.backpack.api.endpoints import GetAccount, GetCapital
 from hummingbot.connector.exchange.backpack.api.signing import generate_key_pair
 from hummingbot.connector.exchange.backpack.simulator.__main__ import build_parser, settings_of
+from hummingbot.connector.exchange.backpack.simulator.fault_core import FAULT_METHODS
 from hummingbot.connector.exchange.backpack.simulator.local import (
     DEFAULT_BALANCES,
     AccountSettings,
@@ -121,6 +123,9 @@ async def test_it_ends_with_an_interrupt_and_makes_keys(client_of):
         (["--account", ":USDC=1"], "an account needs a name"),
         (["--market", "SOL_USDC_PERP"], "no spot market"),
         (["--market", "HNT_USDC"], "is Closed"),
+        (["--fault", "drop-sw"], "unknown fault 'drop-sw' (did you mean 'drop-ws'?)"),
+        (["--fault", "drop-ws:every=soon"], "every='soon' is not a duration"),
+        (["--fault", "drop-ws", "--fault", "delay-replies"], "delay-replies needs delay"),
         (["--nonsense"], "unrecognized arguments"),
     ],
 )
@@ -175,6 +180,54 @@ def test_arguments_become_settings():
     assert not settings.rate_limits
     assert settings.maker_fee_bps == Decimal(8)
     assert settings.liquidity is LiquidityKind.SYNTHETIC
+
+
+async def test_faults_strike_from_the_start_and_by_the_back_door(client_of):
+    async with running(
+        *("--liquidity", "none", "--admin"),
+        *("--fault", "server-error:operation=GET /api/v1/ping,times=2"),
+        *("--fault", "silence:every=1h"),
+    ) as exchange:
+        client = client_of(exchange)
+        answers = [(await client.get("/api/v1/ping")).status for _ in range(3)]
+        assert answers == [500, 500, 200]
+        faults = (await client.get("/admin/faults")).json
+        assert [(f["inForce"], f["hits"]) for f in faults] == [(True, 2), (False, 0)]
+        assert (await client.send("DELETE", "/admin/faults")).json == []
+        code, _, err = await end(exchange, signal.SIGTERM)
+
+    assert code == 0
+    assert "Traceback" not in err
+
+
+async def test_an_outage_does_not_keep_it_from_ending(client_of):
+    async with running("--liquidity", "none", "--fault", "outage:after=100ms") as exchange:
+        client = client_of(exchange)
+        async with asyncio.timeout(10):
+            while await is_answering(client):
+                await asyncio.sleep(0.01)
+        code, _, err = await end(exchange, signal.SIGTERM)
+
+    assert code == 0
+    assert "Traceback" not in err
+
+
+async def is_answering(client):
+    try:
+        await client.get("/api/v1/ping")
+    except aiohttp.ClientError:
+        return False
+    return True
+
+
+def test_help_shows_every_fault(capsys):
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["--help"])
+    shown = capsys.readouterr().out
+    for name in FAULT_METHODS:
+        assert f"\n  {name}" in shown
+    assert "every=DURATION" in shown
+    assert "POST /admin/faults" in shown
 
 
 def test_secrets_are_not_shown():
