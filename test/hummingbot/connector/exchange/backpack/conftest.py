@@ -261,7 +261,7 @@ def little_patience(monkeypatch):
     monkeypatch.setattr(lifecycle, "UNKNOWN_ORDER_PATIENCE_S", PATIENCE_S)
     monkeypatch.setattr(lifecycle, "UNKNOWN_ORDER_RETRY_S", (0.02, 0.05, 0.1))
     monkeypatch.setattr(lifecycle, "_FILL_GRACE_S", 0.2)
-    monkeypatch.setattr(lifecycle, "_LOOK_UP_PAUSE_S", 0.05)
+    monkeypatch.setattr(lifecycle, "_LOOK_UP_PAUSE_S", 0.3)
     monkeypatch.setattr(reconciliation, "UNKNOWN_ORDER_PATIENCE_S", PATIENCE_S)
     monkeypatch.setattr(constants, "ABSENCE_PAUSE_S", 0.05)
     return PATIENCE_S
