@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from hummingbot_backpack import home
+from hummingbot_backpack import demo_reset, home
 
 _DESCRIPTION = """\
 Run Hummingbot with the Backpack plugin in a folder of its own (the home), where it keeps
@@ -43,21 +43,26 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: command line without the program's name; ``None`` takes the process's own.
 
     Raises:
-        SystemExit: with 2, when there is nothing to run or nowhere to run it.
+        SystemExit: with 2, when there is nothing to run, nowhere to run it, or the demo cannot be
+            reset; with 0 after a reset without a command.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
         folder = home.prepare(options.home)
-    except (home.HomeError, OSError) as e:
+        if options.reset_demo:
+            print(demo_reset.reset(folder))
+    except (home.HomeError, demo_reset.ResetError, OSError) as e:
         parser.exit(2, f"{parser.prog}: {e}\n")
+    if options.reset_demo and not options.command:
+        parser.exit()
     if options.command and importlib.util.find_spec("hummingbot.cli") is None:
         parser.exit(
             2,
             f"{parser.prog}: this Hummingbot has no hbot command line yet. Use the client (no "
             "command), or `pip install --upgrade hummingbot`.\n",
         )
-    module = "hummingbot.cli.main" if options.command else "hummingbot_backpack.client"
+    module = "hummingbot_backpack.hbot" if options.command else "hummingbot_backpack.client"
     os.chdir(folder)
     # Replacing the process leaves terminal, signals and exit code to Hummingbot.
     os.execve(  # noqa: S606 - no shell wanted
@@ -80,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
         default=home.default_path(),
         metavar="FOLDER",
         help="Hummingbot home, made if missing (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--reset-demo",
+        action="store_true",
+        help="delete the state file of `backpack_demo`, so that its balances begin anew; refused "
+        "while a demo uses it; with a command, before that",
     )
     parser.add_argument(
         "command",

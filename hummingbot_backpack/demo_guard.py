@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped] # comes with Hummingbot, without types
 
-COMMAND = "hummingbot.cli.main"
+COMMAND = "hummingbot_backpack.hbot"
 ENGINE = "hummingbot.cli.engine"
 HISTORY = "hummingbot_backpack.demo_history"
 SIMULATOR = "hummingbot.connector.exchange.backpack.simulator"

@@ -153,8 +153,6 @@ class Hbot:
         Raises:
             DemoError: it did not start.
         """
-        # Of an earlier bot in this home; `start` would take it for a sign of life of this one.
-        self._status.unlink(missing_ok=True)
         await self.run("start", config)
 
     def pid(self) -> int | None:

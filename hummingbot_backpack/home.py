@@ -24,12 +24,17 @@ HOME_VARIABLE = "HUMMINGBOT_BACKPACK_HOME"
 # Hummingbot strategies that the plugin brings along; links to them go into the home's scripts/.
 STRATEGIES = ("simple_pmm.py",)
 
+# Runs V2 controllers; Hummingbot's own is not part of its installation.
+_CONTROLLER_RUNNER = "v2_with_controllers.py"
+
 _FOLDERS = (
     "conf/connectors",
     "conf/controllers",
     "conf/scripts",
     "conf/strategies",
-    "controllers",
+    "controllers/directional_trading",
+    "controllers/generic",
+    "controllers/market_making",
     "data",
     "logs",
     "scripts",
@@ -89,6 +94,12 @@ def prepare(path: Path) -> Path:
     _mirror_package(home / "hummingbot", package)
     for strategy in STRATEGIES:
         _place_strategy(home / "scripts" / strategy, overlay.tree() / "scripts" / strategy)
+    runner = Path(__file__).with_name(_CONTROLLER_RUNNER)
+    _place_strategy(home / "scripts" / _CONTROLLER_RUNNER, runner)
+    # hbot looks for controllers beside this file of their package.
+    package_file = home / "controllers" / "__init__.py"
+    if not package_file.exists():
+        _write(package_file, b"")
     client_config = home / "conf" / "conf_client.yml"
     if not client_config.exists():
         _write(client_config, _CLIENT_CONFIG.encode())

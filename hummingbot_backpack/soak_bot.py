@@ -75,9 +75,13 @@ class SoakBot:
 
     async def end_trading(self) -> None:
         """Place and cancel nothing any more; what was begun goes on."""
-        if self._trading is not None:
-            self._trading.cancel()
-            await asyncio.wait([self._trading])
+        trading, self._trading = self._trading, None
+        if trading is None:
+            return
+        trading.cancel()
+        await asyncio.wait([trading])
+        if not trading.cancelled():
+            trading.result()  # it ends by an error only
 
     async def stop(self) -> None:
         """End the connector as Hummingbot does."""

@@ -163,6 +163,8 @@ class Soak:
         finally:
             checking.cancel()
             await asyncio.wait([checking])
+        if not checking.cancelled():
+            checking.result()  # it ends by an error only
         shares, passed_s = cpu.shares(), time.monotonic() - began_s
         rate = (self._messages(bot) - seen) / passed_s
         warm_footprint = await warm

@@ -146,6 +146,8 @@ class SimplePMM(StrategyV2Base):
         lines = [
             super().format_status(),
             "",
+            # A connector that says so (ours does) trades on a simulated exchange.
+            *(["  Demo money: no order is real."] * getattr(self._connector, "is_demo", False)),
             f"  {self.config.price_type.capitalize()} price: {_number(price)} {quote}",
             f"  Quotes: {self._quotes_in_words()}",
             f"  Spreads: {self.config.bid_spread:.4%} below, {self.config.ask_spread:.4%} above",

@@ -3,6 +3,7 @@
 import codecs
 import contextlib
 import fcntl
+import json
 import os
 import pty
 import re
@@ -13,15 +14,18 @@ import subprocess
 import sys
 import termios
 import time
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from hummingbot_backpack import demo_log, home
+from hummingbot_backpack import demo_log, demo_note, home
 
 WAIT_S = 40
 PATIENCE_S = 90
 ROWS, COLUMNS = 70, 220
 _PIECE = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])|\x1b\][^\x07]*\x07|\x1b[()].|\x1b.|[\s\S]")
+PURE_MARKET_MAKING = Path(__file__).parent / "demo_configurations/pmm.yml"
 STRATEGY = """\
 script_file_name: simple_pmm.py
 controllers_config: []
@@ -109,12 +113,37 @@ class Client:
         self._screen = Screen()
         self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
 
+    def choose_a_password(self):
+        """What the client asks at its first start."""
+        for said in ("Welcome to Hummingbot", "PLEASE READ THIS", "SET A SECURE PASSWORD"):
+            self.wait_for(said)
+            self.answer("")
+        for said in ("Enter your new password", "re-enter your password"):
+            self.wait_for(said)
+            self.answer("secret", is_shown=False)
+            self.wait_for("******")
+            self.answer("")
+        self.wait_for(">>>")
+
+    def check_the_logs(self):
+        """No error and no traceback in any of them."""
+        report = demo_log.report_of((self.home / "logs").iterdir())
+        assert (report.tracebacks, report.errors) == (0, [])
+
     def wait_for(self, text):
         """Wait until something is on the screen."""
         deadline_s = time.monotonic() + WAIT_S
         while text not in " ".join(str(self._screen).split()):
             if time.monotonic() > deadline_s or self.process.poll() is not None:
                 pytest.fail(f"{text!r} was never shown, but:\n{self._screen}")
+            self._read()
+
+    def wait_for_rows(self, *texts):
+        """Wait until texts are shown one under the other, at most two rows between them."""
+        pattern = r".*\n(?:.*\n){,2}.*".join(map(re.escape, texts))
+        deadline_s = time.monotonic() + WAIT_S
+        while not re.search(pattern, str(self._screen)):
+            assert time.monotonic() < deadline_s, f"{texts} never came:\n{self._screen}"
             self._read()
 
     def ask_until(self, command, text):
@@ -161,16 +190,7 @@ def client(tmp_path):
 
 @pytest.mark.timeout(240)
 def test_a_demo_from_an_empty_home_to_exit(client):
-    for said in ("Welcome to Hummingbot", "PLEASE READ THIS", "SET A SECURE PASSWORD"):
-        client.wait_for(said)
-        client.answer("")
-    for said in ("Enter your new password", "re-enter your password"):
-        client.wait_for(said)
-        client.answer("secret", is_shown=False)
-        client.wait_for("******")
-        client.answer("")
-    client.wait_for(">>>")
-
+    client.choose_a_password()
     client.answer("connect backpack_demo")
     client.wait_for("starting balances")
     client.answer("USDC=much", clear=True)
@@ -202,7 +222,57 @@ def test_a_demo_from_an_empty_home_to_exit(client):
     client.answer("exit")
     client.wait_for_its_end()
 
-    report = demo_log.report_of((client.home / "logs").iterdir())
-    # Hummingbot says this at every end of its client, whatever was connected.
-    errors = [error for error in report.errors if error != "MQTT is already stopped!"]
-    assert (report.tracebacks, errors) == (0, [])
+    client.check_the_logs()
+
+
+@pytest.mark.timeout(240)
+def test_pure_market_making_on_backpack_without_keys(client):
+    """The connector's name says nothing of a demo, so the client says it beside every table."""
+    text = PURE_MARKET_MAKING.read_text().replace("backpack_demo", "backpack")
+    (client.home / "conf/strategies/pmm.yml").write_text(text)
+    client.choose_a_password()
+    client.answer("connect backpack")
+    client.wait_for("Backpack API key")
+    client.answer("")
+    client.wait_for("Backpack API secret")
+    client.answer("")
+    client.wait_for("You are now connected to backpack")
+    client.answer("balance")
+    client.wait_for(demo_note.NOTE)
+    client.answer("import pmm.yml")
+    client.wait_for("Configuration from pmm.yml file is imported")
+    client.answer("start")
+    client.wait_for("Created LIMIT_MAKER BUY order")
+    client.ask_until("history", "backpack / SOL-USDC")
+    client.answer("status")
+    client.wait_for_rows(demo_note.NOTE, "Markets:")
+    client.answer("stop")
+    client.wait_for("Hummingbot stopped")
+    client.answer("exit")
+    client.wait_for_its_end()
+    client.check_the_logs()
+
+
+@pytest.mark.timeout(240)
+def test_balances_and_orders_outlive_the_client(client):
+    client.choose_a_password()
+    client.answer("connect backpack_demo")
+    for said in ("starting balances", "Demo: market", "fee in basis points"):
+        client.wait_for(said)
+        client.answer("")
+    client.wait_for("file that keeps")
+    client.answer("demo.json")
+    client.wait_for("You are now connected to backpack_demo")
+    config = client.home / "conf/scripts/demo.yml"
+    config.write_text(config.read_text().replace("spread: 0.0001", "spread: 0.01"))
+    client.answer("start --v2 demo.yml")
+    client.wait_for("Created LIMIT_MAKER BUY order")
+    client.answer("exit -f")  # without cancelling
+    client.wait_for_its_end()
+    (account,) = json.loads((client.home / "demo.json").read_text())["accounts"]
+    assert [order["side"] for order in account["orders"] if order["status"] == "New"] == [
+        "Bid",
+        "Ask",
+    ]
+    assert all(Decimal(locked) > 0 for _, locked in account["balances"].values())
+    client.check_the_logs()

@@ -63,6 +63,11 @@ def test_a_new_home_has_all_that_hummingbot_looks_for(tmp_path):
     for name in ("controllers", "data", "logs", "scripts"):
         assert (folder / name).is_dir()
     assert (folder / "scripts" / "simple_pmm.py").samefile(overlay.tree() / "scripts/simple_pmm.py")
+    runner = Path(home.__file__).with_name("v2_with_controllers.py")
+    assert (folder / "scripts" / "v2_with_controllers.py").samefile(runner)
+    for name in ("directional_trading", "generic", "market_making"):
+        assert (folder / "controllers" / name).is_dir()
+    assert (folder / "controllers/__init__.py").is_file()
 
 
 def test_the_package_is_mirrored_by_links_around_a_real_init_file(tmp_path):
@@ -125,6 +130,7 @@ def test_files_of_the_user_are_left_alone(tmp_path):
     own = {
         "conf/conf_client.yml": "rate_oracle_source: {name: kraken}\n",
         "conf/connectors/backpack.yml": "secret\n",
+        "controllers/__init__.py": "# mine\n",
         "data/trades.sqlite": "trades\n",
         "scripts/mine.py": "# mine\n",
         "scripts/simple_pmm.py": "# my version\n",
@@ -147,6 +153,7 @@ def test_missing_and_wrong_parts_are_repaired(tmp_path):
     (folder / "scripts/simple_pmm.py").unlink()
     (folder / "scripts/simple_pmm.py").symlink_to("/nowhere")
     (folder / "logs").rmdir()
+    (folder / "controllers/__init__.py").unlink()
     home.prepare(folder)
     assert {name: link for name, (_, link) in snapshot(folder).items()} == before
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = ["demo", "hummingbot", "test"]
+SCRIPTS = ["bench", "compare", "demo", "hummingbot", "soak", "test"]
 
 # Does what the set-up asks of Python; how pip behaves is read from a file beside the project.
 STAND_IN = """\

@@ -131,6 +131,11 @@ class BackpackExchange(BackpackConnectorBase):
     def name(self) -> str:
         return self._connector_name
 
+    @property
+    def is_demo(self) -> bool:
+        """Whether the balances and orders are of demo money."""
+        return self.environment.name == "demo" or self._make_demo_account is not None
+
     @override
     async def _update_balances(self) -> None:
         if self._make_demo_account is None:
