@@ -110,7 +110,7 @@ def test_the_wheel_is_complete(installed):
     }
     expected |= {f"hummingbot_backpack/tree/scripts/{name}" for name in home.STRATEGIES}
     expected |= {
-        f"hummingbot_backpack/{file.name}" for file in (ROOT / "hummingbot_backpack").glob("*.py")
+        str(file.relative_to(ROOT)) for file in (ROOT / "hummingbot_backpack").rglob("*.py")
     }
     present = {name for name in installed.files() if name.startswith("hummingbot_backpack/")}
     assert present == expected

@@ -36,6 +36,8 @@ limit_types = st.sampled_from(
     [(OrderType.LIMIT, None), (OrderType.LIMIT_MAKER, None), (OrderType.LIMIT, "IOC")]
 )
 which = st.integers(0, 5)
+# Half of the writes are answered as on a good day.
+write_fates = st.just(Fate.ANSWERED) | st.sampled_from(FATES_OF_WRITES)
 waits_s = st.sampled_from([0.01, 0.3, 1.0, 3.0, 6.0, 11.0, 40.0])
 
 
@@ -90,32 +92,38 @@ class OrderStateMachine(RuleBasedStateMachine):
 
     # === the strategy
 
-    @rule(side=sides, kind=limit_types, price=prices, amount=amounts)
-    def place_limit(self, side, kind, price, amount):
+    @rule(side=sides, kind=limit_types, price=prices, amount=amounts, fate=write_fates)
+    def place_limit(self, side, kind, price, amount, fate):
         order_type, time_in_force = kind
         extra = {"time_in_force": time_in_force} if time_in_force else {}
-        self._place(side, amount, order_type, price, **extra)
+        self._place(side, amount, order_type, price, fate, **extra)
 
-    @rule(side=sides, amount=amounts)
-    def place_market(self, side, amount):
-        self._place(side, amount, OrderType.MARKET, Decimal("NaN"))
+    @rule(side=sides, amount=amounts, fate=write_fates)
+    def place_market(self, side, amount, fate):
+        self._place(side, amount, OrderType.MARKET, Decimal("NaN"), fate)
 
-    def _place(self, side, amount, order_type, price, **extra):
+    def _place(self, side, amount, order_type, price, fate, **extra):
+        self.network.fates["write"].append(fate)
         place = self.connector.buy if side is TradeType.BUY else self.connector.sell
         order_id = self.loop.call(lambda: place(PAIR, amount, order_type, price, **extra))
         self._order_ids.append(order_id)
         self._pass()
 
-    @rule(orders=st.lists(st.tuples(sides, st.none() | prices, amounts), min_size=2, max_size=4))
-    def place_batch(self, orders):
+    @rule(
+        orders=st.lists(st.tuples(sides, st.none() | prices, amounts), min_size=2, max_size=4),
+        fate=write_fates,
+    )
+    def place_batch(self, orders, fate):
+        self.network.fates["write"].append(fate)
         batch = [_batched(side, price, amount) for side, price, amount in orders]
         placed = self.loop.call(lambda: self.connector.batch_order_create(batch))
         self._order_ids += [_id_of(order) for order in placed]
         self._pass()
 
     @precondition(lambda self: self._order_ids)
-    @rule(latest=which)
-    def cancel(self, latest):
+    @rule(latest=which, fate=write_fates)
+    def cancel(self, latest, fate):
+        self.network.fates["write"].append(fate)
         order_id = self._order_ids[-1 - latest % len(self._order_ids)]
         self.loop.call(lambda: self.connector.cancel(PAIR, order_id))
         self._pass()
@@ -134,15 +142,15 @@ class OrderStateMachine(RuleBasedStateMachine):
     def wait(self, how_long_s):
         self._pass(how_long_s)
 
-    @rule(pause_s=st.sampled_from([0.0, 1.0, 20.0]))
-    def restart(self, pause_s):
+    @rule(pause_s=st.sampled_from([0.0, 1.0, 20.0]), settled_s=st.sampled_from([_STEP_S, 2.0]))
+    def restart(self, pause_s, settled_s):
         """The process ends; another one starts with what was saved."""
         states = json.loads(json.dumps(self.connector.tracking_states))
         self.loop.end()
         self.network.drop_sockets()
         self._pass(pause_s)
         self._start(states)
-        self._pass()
+        self._pass(settled_s)
 
     # === the market and the account's owner
 
@@ -171,9 +179,7 @@ class OrderStateMachine(RuleBasedStateMachine):
         """By chance, while our order is on its way; what it places is another order."""
         placing = next(request for request in self.network.held if request.client_ids)
         price = Decimal(97) if side is Side.BID else Decimal(103)
-        client_id = min(placing.client_ids)
-        self.exchange.client_ids_of_ours.add(client_id)
-        self.exchange.place_by_hand(side, price, Decimal(1), client_id)
+        self.exchange.place_by_hand(side, price, Decimal(1), min(placing.client_ids))
         self._pass()
 
     @precondition(lambda self: self.exchange.ours_open())
@@ -191,10 +197,6 @@ class OrderStateMachine(RuleBasedStateMachine):
         self._pass()
 
     # === the network
-
-    @rule(fates=st.lists(st.sampled_from(FATES_OF_WRITES), min_size=1, max_size=3))
-    def next_writes(self, fates):
-        self.network.fates["write"].extend(fates)
 
     @rule(fates=st.lists(st.sampled_from(FATES_OF_READS), min_size=1, max_size=4))
     def next_reads(self, fates):
@@ -254,17 +256,15 @@ class OrderStateMachine(RuleBasedStateMachine):
         self.network.refuses_sockets = False
 
     @precondition(lambda self: not self.network.is_down)
-    @rule()
-    def network_goes_down(self):
+    @rule(how_long_s=waits_s)
+    def network_goes_down(self, how_long_s):
         self.network.is_down = True
         self.network.drop_sockets()
+        self.loop.call_later(how_long_s, self._network_comes_back)
         self._pass()
 
-    @precondition(lambda self: self.network.is_down)
-    @rule()
-    def network_comes_back(self):
+    def _network_comes_back(self):
         self.network.is_down = False
-        self._pass()
 
     # === the end
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from hummingbot.connector.exchange.backpack.api.endpoints import ExecuteOrder
-from hummingbot.connector.exchange.backpack.api.models import OrderStatus, OrderType, Side, Symbol
+from hummingbot.connector.exchange.backpack.api.models import OrderType, Side, Symbol
 from hummingbot.connector.exchange.backpack.api.signing import generate_key_pair
 from hummingbot.connector.exchange.backpack.simulator.account_operations import AccountOperations
 from hummingbot.connector.exchange.backpack.simulator.authentication import Authenticator
@@ -57,9 +57,6 @@ class VirtualExchange:
         self.answer = self._gateway.answer
         # Orders of the same account that the connector did not place.
         self.foreign_ids = set()
-        # By chance another bot's order may have a client id of ours; a cancellation by client id
-        # then means either of the two.
-        self.client_ids_of_ours = set()
         self.violations = []
         self.engine.subscribe(self._on_event)
         for price, side in (("98", Side.BID), ("102", Side.ASK)):
@@ -68,8 +65,7 @@ class VirtualExchange:
     def _on_event(self, event):
         if not isinstance(event, OrderEvent) or event.kind is not OrderEventKind.CANCELLED:
             return
-        is_foreign = event.order.order_id in self.foreign_ids
-        if is_foreign and event.order.client_id not in self.client_ids_of_ours:
+        if event.order.order_id in self.foreign_ids:
             self.violations.append(f"somebody else's order was cancelled: {event.order}")
 
     # === what others do
@@ -135,6 +131,3 @@ def _order(side, price, quantity, client_id=None):
         quantity=quantity,
         client_id=client_id,
     )
-
-
-OPEN = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})

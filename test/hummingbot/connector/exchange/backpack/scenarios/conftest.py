@@ -121,11 +121,13 @@ class Trader(parent.Trader):
     async def polled(self):
         """Wait until orders and balances have been asked once more."""
         before_s = self.connector._last_poll_timestamp
-        self.connector._poll_notifier.set()
-        await until(
-            lambda: self.connector._last_poll_timestamp > before_s,
-            "the connector does not poll any more",
-        )
+
+        def has_polled():
+            # Asked for again and again: a poll under way forgets at its end what was asked.
+            self.connector._poll_notifier.set()
+            return self.connector._last_poll_timestamp > before_s
+
+        await until(has_polled, "the connector does not poll any more")
 
     async def saved(self):
         """Stop, and give the orders as Hummingbot's database keeps them."""
