@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .lines import GROWTH, LINES
+from .lines import GROWTH, LINES, ORDERS
 from .plan import CASES, Case
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def _measure(chosen: list[Case], *, is_quick: bool, file: Path | None) -> int:
         print(f"bench: {e}", file=sys.stderr)
         return 2
     lines, growth = table.rows(LINES, results), table.rows(GROWTH, results)
+    orders = table.rows(ORDERS, results)
     cores, load = os.cpu_count() or 1, os.getloadavg()[0]
     print(
         f"Python {sys.version.split()[0]}, {cores} cores, load {load:.1f}; "
@@ -87,14 +88,18 @@ def _measure(chosen: list[Case], *, is_quick: bool, file: Path | None) -> int:
         print(
             "Others were busy on this machine: times that are not CPU time say little, p99 least."
         )
-    for title, part in (("", lines), ("How costs grow", growth)):
+    for title, part in (
+        ("", lines),
+        ("Orders, against what Hummingbot itself does for one", orders),
+        ("How costs grow", growth),
+    ):
         if part:
             print(f"\n{title}\n{table.render(part)}" if title else f"\n{table.render(part)}")
     print("\nNot comparable, or not the same:")
     for said in table.not_comparable(chosen, is_quick=is_quick):
         print(f"- {said}")
     if file is not None:
-        file.write_text(_as_json(results, lines + growth), encoding="utf-8")
+        file.write_text(_as_json(results, lines + orders + growth), encoding="utf-8")
     return int(any(row.is_reached is False for row in lines + growth))
 
 

@@ -86,7 +86,64 @@ _orders = msgspec.json.Decoder(list[Order], strict=False)
 _funds = msgspec.json.Decoder(dict[str, Funds])
 
 
-class Bare:
+class Requests:
+    """The bare requests: signed, sent by aiohttp, decoded by msgspec.
+
+    Args:
+        port: of the server.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._rest_url = f"http://127.0.0.1:{port}"
+        public_key, self._secret_key = crypto_sign_seed_keypair(os.urandom(_SEED_BYTES))
+        self._api_key = base64.b64encode(public_key).decode()
+        self._client_id = 0
+
+    def open(self) -> None:
+        """Make the session, in the running loop."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE_S, limit=0)
+        )
+
+    def _headers(self, text: str) -> dict[str, str]:
+        now_ms = int(time.time() * 1000)
+        return {
+            "X-API-Key": self._api_key,
+            "X-Signature": self._signature(f"{text}&timestamp={now_ms}&window={_WINDOW_MS}"),
+            "X-Timestamp": str(now_ms),
+            "X-Window": str(_WINDOW_MS),
+        }
+
+    def _signature(self, text: str) -> str:
+        signed = crypto_sign(text.encode(), self._secret_key)
+        return base64.b64encode(signed[:_SIGNATURE_BYTES]).decode()
+
+    async def post(self) -> Order:
+        """Place one order."""
+        self._client_id += 1
+        headers = self._headers(
+            f"instruction=orderExecute&clientId={self._client_id}&orderType=Limit&price={PRICE}"
+            f"&quantity={AMOUNT}&side=Bid&symbol={SYMBOL}&timeInForce=GTC"
+        )
+        headers["Content-Type"] = "application/json; charset=utf-8"
+        body = msgspec.json.encode(
+            {
+                "clientId": self._client_id,
+                "orderType": "Limit",
+                "price": PRICE,
+                "quantity": AMOUNT,
+                "side": "Bid",
+                "symbol": SYMBOL,
+                "timeInForce": "GTC",
+            }
+        )
+        async with self._session.post(
+            f"{self._rest_url}/api/v1/order", data=body, headers=headers
+        ) as reply:
+            return _order.decode(await reply.read())
+
+
+class Bare(Requests):
     """The bare work.
 
     Args:
@@ -95,23 +152,18 @@ class Bare:
     """
 
     def __init__(self, port: int, symbols: list[str]) -> None:
+        super().__init__(port)
         self.books: dict[str, OrderBook] = {}
         self.book_type: type[OrderBook] = OrderBook
         self.skips_pauses = True
         self._symbols = symbols
-        self._rest_url = f"http://127.0.0.1:{port}"
         self._ws_url = f"ws://127.0.0.1:{port}"
-        public_key, self._secret_key = crypto_sign_seed_keypair(os.urandom(_SEED_BYTES))
-        self._api_key = base64.b64encode(public_key).decode()
-        self._client_id = 0
         self._orders: dict[int, Order] = {}
         self._readers: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Open both streams, load everything at once."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE_S, limit=0)
-        )
+        self.open()
         self.books = {symbol: self.book_type() for symbol in self._symbols}
         await asyncio.gather(
             self._follow_account(),
@@ -185,53 +237,20 @@ class Bare:
         async with self._session.get(self._rest_url + path, headers=headers) as reply:
             return await reply.read()
 
-    def _headers(self, text: str) -> dict[str, str]:
-        now_ms = int(time.time() * 1000)
-        return {
-            "X-API-Key": self._api_key,
-            "X-Signature": self._signature(f"{text}&timestamp={now_ms}&window={_WINDOW_MS}"),
-            "X-Timestamp": str(now_ms),
-            "X-Window": str(_WINDOW_MS),
-        }
-
-    def _signature(self, text: str) -> str:
-        signed = crypto_sign(text.encode(), self._secret_key)
-        return base64.b64encode(signed[:_SIGNATURE_BYTES]).decode()
-
     async def place(self) -> float:
         """One order."""
         asked_s = time.perf_counter()
-        await self._post()
+        await self._place()
         return asked_s
 
     async def place_at_once(self, count: int) -> float:
         """Several orders."""
         asked_s = time.perf_counter()
-        await asyncio.gather(*(self._post() for _ in range(count)))
+        await asyncio.gather(*(self._place() for _ in range(count)))
         return asked_s
 
-    async def _post(self) -> None:
-        self._client_id += 1
-        headers = self._headers(
-            f"instruction=orderExecute&clientId={self._client_id}&orderType=Limit&price={PRICE}"
-            f"&quantity={AMOUNT}&side=Bid&symbol={SYMBOL}&timeInForce=GTC"
-        )
-        headers["Content-Type"] = "application/json; charset=utf-8"
-        body = msgspec.json.encode(
-            {
-                "clientId": self._client_id,
-                "orderType": "Limit",
-                "price": PRICE,
-                "quantity": AMOUNT,
-                "side": "Bid",
-                "symbol": SYMBOL,
-                "timeInForce": "GTC",
-            }
-        )
-        async with self._session.post(
-            f"{self._rest_url}/api/v1/order", data=body, headers=headers
-        ) as reply:
-            order = _order.decode(await reply.read())
+    async def _place(self) -> None:
+        order = await self.post()
         self._orders[order.client_id] = order
 
     async def make_requests(self, count: int) -> None:

@@ -1,4 +1,4 @@
-"""Two contenders: the real connectors, as Hummingbot runs them.
+"""The contenders that are connectors, as Hummingbot runs them.
 
 They are started, ticked and asked through the members that Hummingbot itself uses. Which of the two
 a process imports was decided by the environment variable of `overlay` before it started.
@@ -16,8 +16,10 @@ from typing import Any, override
 
 from nacl.bindings import crypto_sign_seed_keypair
 
+from hummingbot.connector.client_order_tracker import ClientOrderTracker
 from hummingbot.connector.exchange.backpack import backpack_constants, backpack_web_utils
 from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
+from hummingbot.connector.exchange_py_base import ExchangePyBase
 from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.data_type.order_book import OrderBook
 from hummingbot.core.event.event_forwarder import EventForwarder
@@ -25,6 +27,7 @@ from hummingbot.core.event.events import MarketEvent
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod, RESTRequest
 from hummingbot_backpack import overlay
 
+from .bare import Requests
 from .contender import AMOUNT, PAIR, PRICE, SYMBOL
 
 _SEED_BYTES = 32
@@ -55,7 +58,7 @@ class HummingbotConnector:
         self.skips_pauses = True
         public_key, _ = crypto_sign_seed_keypair(seed := os.urandom(_SEED_BYTES))
         self._point_at(port)
-        self.connector: Any = BackpackExchange(
+        self.connector: Any = self._connector_type(
             base64.b64encode(public_key).decode(),
             base64.b64encode(seed).decode(),
             trading_pairs=[symbol.replace("_", "-") for symbol in symbols],
@@ -140,6 +143,7 @@ class HummingbotConnector:
             data = self._signed_body % i
             await authenticate(RESTRequest(method=RESTMethod.POST, url=url, data=data))
 
+    _connector_type: type[BackpackExchange] = BackpackExchange
     _order_path = _ORDER_PATH
     _signed_body = json.dumps(
         {
@@ -199,6 +203,41 @@ class Ours(HummingbotConnector):
                     time_in_force=TimeInForce.GTC,
                 )
             )
+
+
+class _OnlyHummingbots(BackpackExchange):
+    """Hummingbot's own way of an order, with the bare request where a connector has its own."""
+
+    requests: Requests
+
+    _create_order = ExchangePyBase._create_order  # noqa: SLF001 (in place of ours)
+    _place_order_and_process_update = ExchangePyBase._place_order_and_process_update  # noqa: SLF001
+
+    @override
+    def _create_order_tracker(self) -> Any:
+        return ClientOrderTracker(self)
+
+    @override
+    async def _place_order(self, *_: Any, **__: Any) -> tuple[str, float]:
+        order = await self.requests.post()
+        return order.id, time.time()
+
+
+class Framework(Ours):
+    """What Hummingbot and the bare request cost together: no connector can be below it."""
+
+    _connector_type = _OnlyHummingbots
+
+    @override
+    async def start(self) -> None:
+        """As ours; its account stream tells of orders that nobody here knows."""
+        self.connector.requests.open()
+        await super().start()
+
+    @override
+    def _point_at(self, port: int) -> None:
+        super()._point_at(port)
+        _OnlyHummingbots.requests = Requests(port)
 
 
 class BuiltIn(HummingbotConnector):

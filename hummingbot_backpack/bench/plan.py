@@ -8,14 +8,17 @@ from typing import Any
 
 
 class Name(StrEnum):
-    """The three that are measured."""
+    """Those that are measured."""
 
     BUILT_IN = "built-in"
     OURS = "ours"
+    FRAMEWORK = "framework"
     LIMIT = "limit"
 
 
 ALL = (Name.OURS, Name.LIMIT, Name.BUILT_IN)
+# Of an order Hummingbot itself does more than of anything else.
+WITH_FRAMEWORK = (Name.OURS, Name.FRAMEWORK, Name.LIMIT, Name.BUILT_IN)
 CONNECTORS = (Name.OURS, Name.BUILT_IN)
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -82,22 +85,31 @@ CASES = (
         arguments={"count": 200, "batches": 15},
         quick={"batches": 5},
     ),
-    Case(name="orders", function="orders", arguments={"count": 100}, rounds=5),
+    Case(
+        name="orders",
+        function="orders",
+        contenders=WITH_FRAMEWORK,
+        arguments={"count": 100},
+        rounds=5,
+    ),
     Case(
         name="orders_at_once",
         function="orders_at_once",
+        contenders=WITH_FRAMEWORK,
         arguments={"count": 100, "rounds": 7},
         quick={"rounds": 4},
     ),
     Case(
         name="orders_after_600",
         function="orders",
+        contenders=WITH_FRAMEWORK,
         arguments={"count": 100, "requests_before": 600},
         quick={"count": 40},
     ),
     Case(
         name="orders_with_200_open",
         function="orders",
+        contenders=WITH_FRAMEWORK,
         arguments={"count": 150, "open_before": 200},
         quick={"count": 60},
     ),

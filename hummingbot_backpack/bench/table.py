@@ -10,6 +10,7 @@ from .lines import Kind, Line
 from .plan import Case, Name
 from .run import Results
 
+_COMPARED = {Kind.TIMES_LIMIT: Name.LIMIT, Kind.TIMES_FRAMEWORK: Name.FRAMEWORK}
 _NEVER = "never"
 _ABSENT = "-"
 
@@ -85,21 +86,25 @@ def _row(line: Line, results: Results) -> Row:
 def _reached(
     line: Line, rounds: dict[Name, list[float]], figures: dict[Name, Spread]
 ) -> float | None:
-    if line.kind is not Kind.TIMES_LIMIT:
+    if line.kind not in _COMPARED:
         return figures[Name.OURS].median
-    if Name.LIMIT not in rounds:
+    other = _COMPARED[line.kind]
+    if other not in rounds:
         return None
     # Round by round, because the machine's speed moves more between rounds than within one.
     return statistics.median(
         ours / limit if limit else math.inf
-        for ours, limit in zip(rounds[Name.OURS], rounds[Name.LIMIT], strict=True)
+        for ours, limit in zip(rounds[Name.OURS], rounds[other], strict=True)
     )
 
 
 def render(table: list[Row]) -> str:
     """The table as text, a line for each row."""
-    head = ["", "built-in", "ours", "limit", "built-in/ours", "reached", "must be", ""]
-    cells = [head, *(_cells(row) for row in table)]
+    shown = [Name.BUILT_IN, Name.OURS, Name.LIMIT]
+    if any(row.line.kind is Kind.TIMES_FRAMEWORK for row in table):
+        shown.insert(2, Name.FRAMEWORK)
+    head = ["", *shown, "built-in/ours", "reached", "must be", ""]
+    cells = [head, *(_cells(row, shown) for row in table)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     return "\n".join(
         "  ".join(
@@ -110,9 +115,9 @@ def render(table: list[Row]) -> str:
     )
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: Row, shown: list[Name]) -> list[str]:
     line = row.line
-    is_ratio = line.kind in {Kind.TIMES_LIMIT, Kind.TIMES_CASE}
+    is_ratio = line.kind in {*_COMPARED, Kind.TIMES_CASE}
     sign = "x" if is_ratio else f" {line.unit}".rstrip()
     goal = _ABSENT
     if line.goal is not None:
@@ -123,7 +128,7 @@ def _cells(row: Row) -> list[str]:
     reached = _ABSENT if row.reached is None else f"{_number(row.reached)}{sign}"
     return [
         f"{line.text}{f', {line.unit}' if line.unit else ''}",
-        *(str(row.figures.get(name, _ABSENT)) for name in (Name.BUILT_IN, Name.OURS, Name.LIMIT)),
+        *(str(row.figures.get(name, _ABSENT)) for name in shown),
         _factor(row),
         reached,
         goal,
@@ -165,7 +170,9 @@ def not_comparable(cases: Iterable[Case], *, is_quick: bool) -> list[str]:
     if "orders" in chosen or "orders_at_once" in chosen:
         said.append(
             "orders: the limit has no events, order tracker, request limits or log, which a "
-            "connector of Hummingbot must have"
+            "connector of Hummingbot must have; the framework is Hummingbot's own `buy`, order "
+            "tracker, events and log around the limit's request, without request limits, without "
+            "checks and without a look at what became of an order"
         )
     if any(name.startswith("start") for name in chosen):
         said.append(

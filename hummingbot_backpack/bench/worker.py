@@ -60,10 +60,14 @@ def _contender(name: Name) -> Any:  # noqa: ANN401 (a class of `contender.Conten
     if name is Name.LIMIT:
         return importlib.import_module(f"{__package__}.bare").Bare
     connectors = importlib.import_module(f"{__package__}.connectors")
-    if connectors.is_ours() is not (name is Name.OURS):
+    if connectors.is_ours() is (name is Name.BUILT_IN):
         msg = f"{name} was to be measured, and another connector was imported"
         raise RuntimeError(msg)
-    return connectors.Ours if name is Name.OURS else connectors.BuiltIn
+    return {
+        Name.OURS: connectors.Ours,
+        Name.FRAMEWORK: connectors.Framework,
+        Name.BUILT_IN: connectors.BuiltIn,
+    }[name]
 
 
 def _in_a_fresh_process(contender: Any, job: Job) -> str:  # noqa: ANN401 (as above)

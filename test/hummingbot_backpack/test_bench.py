@@ -14,28 +14,44 @@ import pytest
 
 from hummingbot_backpack.bench import plan, run, table
 from hummingbot_backpack.bench.control import Control, server
-from hummingbot_backpack.bench.lines import GROWTH, LINES, Kind, Line
+from hummingbot_backpack.bench.lines import GROWTH, LINES, ORDERS, Kind, Line
 from hummingbot_backpack.bench.plan import Name
 
 # For a machine that does other things too.
 _ROOM = 1.5
 _ROUNDS = 3
 _CASES = {case.name: case for case in plan.CASES}
-_GUARDED = ("frames_10", "sign", "orders", "orders_after_600")
+_ATTEMPTS = 3
+_FRAMES_AND_SIGN, _ORDERS = ("frames_10", "sign"), ("orders", "orders_after_600")
 _GUARDED_FIGURES = {"cpu_us", "as_sent_us"}
-# What is not at its figure yet; these must not get worse. Take a line out when it is reached.
-_PRESENT = {"sign": 1.6, "orders": 2.4, "orders_after_600": 2.4}
+# What an order costs now, in times of what Hummingbot and the bare request cost together.
+_ORDER_PRESENT = 1.3
 
 
 def guarded_lines():
     """The lines of the guard, with room for noise."""
-    return [
-        replace(line, goal=max(line.goal, _PRESENT.get(line.case, 0)) * _ROOM)
-        for line in LINES
-        if line.case in _GUARDED and line.figure in _GUARDED_FIGURES
-    ] + [
-        replace(line, goal=line.goal * _ROOM) for line in GROWTH if line.case == "orders_after_600"
-    ]
+    return (
+        [
+            replace(line, goal=line.goal * _ROOM)
+            for line in LINES
+            if line.case in _FRAMES_AND_SIGN and line.figure in _GUARDED_FIGURES
+        ]
+        + [
+            replace(line, goal=_ORDER_PRESENT * _ROOM)
+            for line in ORDERS
+            if line.case in _ORDERS and line.figure in _GUARDED_FIGURES
+        ]
+        + [replace(line, goal=line.goal * _ROOM) for line in GROWTH if line.case in _ORDERS]
+    )
+
+
+async def guarded_rows(contender, rounds=1):
+    """The lines of the guard, measured with a contender in our place."""
+    results = await measured(_FRAMES_AND_SIGN, contender, Name.LIMIT, rounds=rounds)
+    results |= await measured(_ORDERS, contender, Name.FRAMEWORK, rounds=rounds)
+    for by_name in results.values():
+        by_name[Name.OURS] = by_name.pop(contender)
+    return table.rows(guarded_lines(), results)
 
 
 async def measured(names, *contenders, rounds=1, **arguments):
@@ -56,18 +72,18 @@ async def measured(names, *contenders, rounds=1, **arguments):
 
 
 async def test_our_costs_stay_near_the_limit():
-    results = await measured(_GUARDED, Name.OURS, Name.LIMIT, rounds=_ROUNDS)
-    rows = table.rows(guarded_lines(), results)
-    assert len(rows) == len(_GUARDED) + 1
-    assert all(row.is_reached for row in rows), f"\n{table.render(rows)}"
+    """In one of a few attempts: other work on the machine only ever adds to what we cost."""
+    for _ in range(_ATTEMPTS):
+        rows = await guarded_rows(Name.OURS, _ROUNDS)
+        assert len(rows) == len(guarded_lines()) == 5
+        if all(row.is_reached for row in rows):
+            return
+    pytest.fail(f"\n{table.render(rows)}")
 
 
 async def test_the_guard_notices_a_slow_connector():
     """The built-in connector in our place: real code, that does the same and takes longer."""
-    results = await measured(_GUARDED, Name.BUILT_IN, Name.LIMIT)
-    for by_name in results.values():
-        by_name[Name.OURS] = by_name.pop(Name.BUILT_IN)
-    rows = table.rows(guarded_lines(), results)
+    rows = await guarded_rows(Name.BUILT_IN)
     assert not any(row.is_reached for row in rows), f"\n{table.render(rows)}"
 
 

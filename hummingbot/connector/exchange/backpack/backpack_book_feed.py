@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -146,21 +145,23 @@ class BookFeed:
             other.
         """
         bids, asks, update_id = diff.bids, diff.asks, diff.last_update_id
-        for row in bids:
-            row.update_id = update_id
-        for row in asks:
-            row.update_id = update_id
-        if not (bids and asks):
-            try:
-                best = self._get_price(not asks)
+        try:
+            if not asks:
+                best_ask = self._get_price(True)  # noqa: FBT003 (Hummingbot's: of buying)
                 for row in bids:
-                    if row.price >= best and row.amount > 0:
+                    row.update_id = update_id
+                    if row.price >= best_ask and row.amount > 0:
                         return False
+            elif not bids:
+                best_bid = self._get_price(False)  # noqa: FBT003 (Hummingbot's: of selling)
                 for row in asks:
-                    if row.price <= best and row.amount > 0:
+                    row.update_id = update_id
+                    if row.price <= best_bid and row.amount > 0:
                         return False
-            except OSError:  # Hummingbot's book: that side is empty, so there is nothing to cross
-                pass
+            else:
+                _number(bids + asks, update_id)
+        except OSError:  # Hummingbot's book: that side is empty, so there is nothing to cross
+            _number(bids + asks, update_id)
         self._apply_diffs(bids, asks, update_id)
         self.diffs += 1
         return True
@@ -171,8 +172,7 @@ class BookFeed:
         Returns:
             False if one of the diffs would cross the book, which is then not right.
         """
-        for row in chain(snapshot.bids, snapshot.asks):
-            row.update_id = snapshot.last_update_id
+        _number(snapshot.bids + snapshot.asks, snapshot.last_update_id)
         assert self._book is not None  # noqa: S101 (a book exists before it is synchronised)
         self._book.apply_snapshot(snapshot.bids, snapshot.asks, snapshot.last_update_id)
         if not all(self.apply(diff) for diff in kept):
@@ -215,6 +215,11 @@ class BookFeed:
         assert self._book is not None  # noqa: S101 (only books in sync are asked)
         bid, ask = next(self._book.bid_entries(), None), next(self._book.ask_entries(), None)
         return (*_level(bid), *_level(ask))
+
+
+def _number(rows: list[BookRow], update_id: int) -> None:
+    for row in rows:
+        row.update_id = update_id
 
 
 def touch_of_depth(depth: Depth[BookRow]) -> Touch:

@@ -312,6 +312,8 @@ class BackpackConnectorBase(AccountBalances):
 
     async def ensure_clock(self) -> None:
         """Ask the exchange for its time unless that was done before."""
+        if self._time_synchronizer.is_synchronized:
+            return
         async with self._clock_lock:
             if not self._time_synchronizer.is_synchronized:
                 await self._time_synchronizer.ask(self._server_time_ms)

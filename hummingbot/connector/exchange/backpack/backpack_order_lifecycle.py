@@ -273,7 +273,11 @@ class OrderLifecycle(ExchangePyBase):
     ) -> ExecuteOrder:
         return build_order(
             symbol=await self.symbol_of(order.trading_pair),
-            client_id=self._order_tracker.assign_client_id(order, attempt),
+            client_id=(
+                self._order_tracker.assign_client_id(order, attempt)
+                if attempt
+                else self._order_tracker.client_id_of(order)
+            ),
             trade_type=order.trade_type,
             order_type=order.order_type,
             amount=order.amount,

@@ -56,6 +56,21 @@ class BackpackOrderTracker(ClientOrderTracker):
         super().start_tracking_order(order)
         self.assign_client_id(order)
 
+    @override
+    def fetch_order(
+        self, client_order_id: str | None = None, exchange_order_id: str | None = None
+    ) -> InFlightOrder | None:
+        """The active order or the one done lately; Hummingbot's merges all of both each time."""
+        if client_order_id is not None:
+            order = self._in_flight_orders.get(client_order_id)
+            order = order or self._cached_orders.get(client_order_id)
+            if order is not None:
+                return order
+        if exchange_order_id is None:
+            return None
+        orders = chain(self._in_flight_orders.values(), self._cached_orders.values())
+        return next((o for o in orders if o.exchange_order_id == exchange_order_id), None)
+
     def assign_client_id(self, order: InFlightOrder, attempt: int = 0) -> int:
         """Give an order a client id that none of our tracked orders has, and remember it."""
         client_id = wire_client_id(order.client_order_id, attempt)

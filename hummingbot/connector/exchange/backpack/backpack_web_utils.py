@@ -210,7 +210,9 @@ class RestClient:
         self, endpoint: Endpoint[Any], headers: dict[str, str]
     ) -> tuple[int, bytes]:
         await self._environment.start()
-        url = URL(self._environment.rest_url + endpoint.path).with_query(endpoint.query())
+        url: str | URL = self._environment.rest_url + endpoint.path
+        if query := endpoint.query():
+            url = URL(url).with_query(query)
         session = await self._connections.session()
         # aiohttp sends a DELETE again by itself when the connection breaks, but does not know it by
         # this name, which goes out in capitals.
@@ -223,6 +225,8 @@ class RestClient:
                 data=endpoint.body(),
                 headers=headers,
                 timeout=self._timeout,
+                # It would repeat a write, and show the signature to whoever is named.
+                allow_redirects=False,
             ) as reply:
                 body = await reply.read()
                 self.latencies_s.append(time.perf_counter() - sent_s)

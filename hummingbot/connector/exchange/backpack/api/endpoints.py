@@ -7,10 +7,11 @@ Prices and quantities travel as strings in plain digits, exactly as they are sig
 Source: interface description of the vendor, operations by path.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
-from enum import Enum, StrEnum
+from enum import StrEnum
 from functools import cache
+from operator import attrgetter
 from typing import Any, ClassVar, override
 
 import msgspec
@@ -92,10 +93,11 @@ class Endpoint[R](msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     def parameters(self) -> dict[str, Parameter]:
         """Parameters as sent, sorted by key, absent ones left out."""
+        names, values_of = _fields(type(self))
         return {
-            name: _wire(value)
-            for attribute, name in _fields(type(self))
-            if (value := getattr(self, attribute)) is not None
+            name: value if type(value) in _AS_THEY_ARE else _wire(value)
+            for name, value in zip(names, values_of(self), strict=True)
+            if value is not None
         }
 
     def signed_parts(self) -> Iterator[tuple[str, dict[str, Parameter]]]:
@@ -113,41 +115,52 @@ class Endpoint[R](msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 @cache
-def _fields(endpoint: type[msgspec.Struct]) -> tuple[tuple[str, str], ...]:
-    described = msgspec.structs.fields(endpoint)
-    return tuple(sorted(((f.name, f.encode_name) for f in described), key=lambda names: names[1]))
+def _fields(
+    endpoint: type[msgspec.Struct],
+) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """Names on the wire, sorted, and what gets the values of all at once."""
+    by_name = sorted((f.encode_name, f.name) for f in msgspec.structs.fields(endpoint))
+    # The empty attribute lists of some operations are none that `attrgetter` takes, and of one
+    # attribute it makes no tuple.
+    attributes = [attribute for _, attribute in by_name]
+    values_of = attrgetter(*attributes) if len(attributes) > 1 else _few(attributes)
+    return tuple(name for name, _ in by_name), values_of
+
+
+def _few(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    return lambda endpoint: tuple(getattr(endpoint, attribute) for attribute in attributes)
+
+
+_AS_THEY_ARE = frozenset({str, int, bool})
 
 
 def _wire(value: Any) -> Parameter:  # noqa: ANN401 (any field type of an endpoint)
-    match value:
-        case Enum():
-            return str(value.value)
-        case Decimal():
-            return plain(value)
-        case tuple():
-            return [str(_wire(item)) for item in value]
-        case str() | int():
-            return value
-        case _:
-            msg = f"{type(value).__name__} cannot be sent as a request parameter"
-            raise TypeError(msg)
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, StrEnum):
+        return str(value)
+    if isinstance(value, tuple):
+        return [str(_wire(item)) for item in value]
+    if isinstance(value, str | int):
+        return value
+    msg = f"{type(value).__name__} cannot be sent as a request parameter"
+    raise TypeError(msg)
 
 
-def text(value: object) -> str:
-    """A single parameter as it stands in a query and in the signed text."""
+def texts(value: Parameter) -> list[str]:
+    """A parameter as it stands in a query and in the signed text, once for each item of a list."""
+    if isinstance(value, list):
+        return value
     if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+        return ["true" if value else "false"]
+    return [str(value)]
 
 
 def pairs(parameters: dict[str, Parameter]) -> Iterator[tuple[str, str]]:
     """Key and text of every parameter, a list giving its key once for each item."""
     for key, value in parameters.items():
-        if isinstance(value, list):
-            for item in value:
-                yield key, text(item)
-        else:
-            yield key, text(value)
+        for item in texts(value):
+            yield key, item
 
 
 class GetStatus(Endpoint[Status], frozen=True, kw_only=True):

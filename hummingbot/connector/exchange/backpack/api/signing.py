@@ -16,7 +16,7 @@ from typing import override
 from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import BadSignatureError
 
-from .endpoints import Endpoint, Parameter, pairs
+from .endpoints import Endpoint, Parameter, texts
 
 DEFAULT_WINDOW_MS = 5_000
 MAX_WINDOW_MS = 60_000
@@ -45,8 +45,11 @@ def signed_text(
     segments: list[str] = []
     for instruction, parameters in parts:
         segments.append(f"instruction={instruction}")
-        ordered = dict(sorted(parameters.items()))
-        segments.extend(f"{key}={value}" for key, value in pairs(ordered))
+        for key, value in sorted(parameters.items()):
+            if type(value) is str:  # as most are: no detour
+                segments.append(f"{key}={value}")
+            else:
+                segments += [f"{key}={item}" for item in texts(value)]
     segments.append(f"timestamp={timestamp_ms}")
     segments.append(f"window={window_ms}")
     return "&".join(segments)

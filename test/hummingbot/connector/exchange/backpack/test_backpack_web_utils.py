@@ -206,6 +206,22 @@ async def test_write_is_never_repeated_by_the_http_library(answering, endpoint):
     assert seen == ["GET", endpoint.method.value]
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("request_", [GetStatus(), ORDER], ids=["read", "write"])
+async def test_redirection_is_not_followed(answering, request_, status):
+    """It would repeat a write, and show the key's signature to whoever is named."""
+    seen = []
+
+    async def redirect(request):
+        seen.append(request.path)
+        return web.Response(status=status, headers={"Location": "/elsewhere"})
+
+    with pytest.raises(ExchangeUnavailable) as failed:
+        await client_of(await answering(redirect)).send(request_)
+    assert failed.value.outcome is Outcome.UNKNOWN
+    assert seen == [request_.path]
+
+
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
