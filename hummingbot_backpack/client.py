@@ -5,6 +5,7 @@ home as working directory: a pip installation has no script of its own that does
 """
 
 import asyncio
+import signal
 import sys
 
 from hummingbot.client.config.client_config_map import ClientConfigMap
@@ -38,6 +39,7 @@ async def _run(config: ClientConfigMap, secrets_manager: BaseSecretsManager) -> 
         raise RuntimeError("Hummingbot refused the password.")
     _name_demo_money(application)
     _stop_mqtt_only_where_it_runs(application)
+    _exit_when_told_to_end(application)
     await application.run()
 
 
@@ -61,6 +63,21 @@ def _name_demo_money(application: HummingbotApplication) -> None:
 
     application.strategy_status = marked_status
     application.show_balances = marked_balances
+
+
+def _exit_when_told_to_end(application: HummingbotApplication) -> None:
+    """Take SIGTERM for the command ``exit``, as a bot of hbot does; a second one ends at once.
+
+    Without this the process would just be gone, its orders left in the market and the terminal left
+    as the client had it.
+    """
+    loop = asyncio.get_running_loop()
+
+    def leave() -> None:
+        loop.remove_signal_handler(signal.SIGTERM)
+        application.exit()
+
+    loop.add_signal_handler(signal.SIGTERM, leave)
 
 
 def _stop_mqtt_only_where_it_runs(application: HummingbotApplication) -> None:

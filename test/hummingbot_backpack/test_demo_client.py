@@ -94,9 +94,13 @@ class Screen:
 class Client:
     """Hummingbot's client with a terminal of its own, and what it has shown since last asked."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *, is_patient=False):
         self.home = home.prepare(folder)
-        (self.home / "conf/scripts/demo.yml").write_text(STRATEGY)
+        config = STRATEGY
+        if is_patient:  # its orders are far away, and stay
+            config = config.replace("spread: 0.0001", "spread: 0.01")
+            config = config.replace("refresh_time: 3", "refresh_time: 1000")
+        (self.home / "conf/scripts/demo.yml").write_text(config)
         self._terminal, other = pty.openpty()
         fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         variables = dict(os.environ, TERM="xterm", BACKPACK_REST_URL="http://127.0.0.1:9")
@@ -123,6 +127,14 @@ class Client:
             self.answer("secret", is_shown=False)
             self.wait_for("******")
             self.answer("")
+        self.wait_for(">>>")
+
+    def give_the_password(self):
+        """What the client asks at every later start."""
+        self.wait_for("Enter your password")
+        self.answer("secret", is_shown=False)
+        self.wait_for("******")
+        self.answer("")
         self.wait_for(">>>")
 
     def check_the_logs(self):
@@ -182,10 +194,22 @@ class Client:
 
 
 @pytest.fixture
-def client(tmp_path):
-    client = Client(tmp_path / "home")
-    yield client
-    client.end()
+def open_client(tmp_path):
+    """Opens clients of one home, one after the other."""
+    opened = []
+
+    def open_one(**settings):
+        opened.append(Client(tmp_path / "home", **settings))
+        return opened[-1]
+
+    yield open_one
+    for client in opened:
+        client.end()
+
+
+@pytest.fixture
+def client(open_client):
+    return open_client()
 
 
 @pytest.mark.timeout(240)
@@ -197,8 +221,12 @@ def test_a_demo_from_an_empty_home_to_exit(client):
     client.wait_for("'much' is not a number")
     client.answer("")
     client.wait_for("Demo: market")
+    client.answer("replay:nowhere", clear=True)
+    client.wait_for("There is no file nowhere to replay")
     client.answer("")
-    client.wait_for("fee in basis points")
+    client.wait_for("Demo: fee tier")
+    client.answer("cheap", clear=True)
+    client.wait_for("'cheap' is not MAKER/TAKER")
     client.answer("")
     client.wait_for("file that keeps")
     client.answer("")
@@ -253,26 +281,47 @@ def test_pure_market_making_on_backpack_without_keys(client):
     client.check_the_logs()
 
 
+def kept(client):
+    """Balances and sides of the open orders in the state file of a client that has ended."""
+    (account,) = json.loads((client.home / "demo.json").read_text())["accounts"]
+    balances = {
+        asset: (Decimal(available), Decimal(locked))
+        for asset, (available, locked) in account["balances"].items()
+    }
+    return balances, [o["side"] for o in account["orders"] if o["status"] == "New"]
+
+
 @pytest.mark.timeout(240)
-def test_balances_and_orders_outlive_the_client(client):
+def test_balances_and_orders_outlive_the_client(open_client):
+    client = open_client(is_patient=True)
     client.choose_a_password()
     client.answer("connect backpack_demo")
-    for said in ("starting balances", "Demo: market", "fee in basis points"):
+    for said in ("starting balances", "Demo: market", "Demo: fee tier"):
         client.wait_for(said)
         client.answer("")
     client.wait_for("file that keeps")
     client.answer("demo.json")
     client.wait_for("You are now connected to backpack_demo")
-    config = client.home / "conf/scripts/demo.yml"
-    config.write_text(config.read_text().replace("spread: 0.0001", "spread: 0.01"))
     client.answer("start --v2 demo.yml")
-    client.wait_for("Created LIMIT_MAKER BUY order")
+    client.wait_for("Created LIMIT_MAKER SELL order")
     client.answer("exit -f")  # without cancelling
     client.wait_for_its_end()
-    (account,) = json.loads((client.home / "demo.json").read_text())["accounts"]
-    assert [order["side"] for order in account["orders"] if order["status"] == "New"] == [
-        "Bid",
-        "Ask",
-    ]
-    assert all(Decimal(locked) > 0 for _, locked in account["balances"].values())
+    balances, sides = kept(client)
+    assert sides == ["Bid", "Ask"]
+    assert all(locked > 0 for _, locked in balances.values())
+
+    # The next client has them again. Told to end, it cancels them as `exit` does.
+    client = open_client(is_patient=True)
+    client.give_the_password()
+    client.answer("start --v2 demo.yml")
+    client.wait_for("Created LIMIT_MAKER SELL order")
+    logs = "".join(log.read_text() for log in (client.home / "logs").iterdir())
+    assert "Balances and 2 open orders are those of demo.json" in logs
+    client.process.terminate()
+    client.wait_for_its_end()
+    assert client.process.returncode == 0
+    assert kept(client) == (
+        {asset: (available + locked, 0) for asset, (available, locked) in balances.items()},
+        [],
+    )
     client.check_the_logs()

@@ -67,6 +67,7 @@ def test_from_an_empty_home_to_a_stop(hbot):
 
     log = hbot.log("demo")
     assert created(log) == {"LIMIT_MAKER BUY", "LIMIT_MAKER SELL"}
+    assert log.count("a synthetic one is used") == 1
     lines = [line for line in demo_lines(log) if "The market list could not" not in line]
     assert [line for line in lines if demo_note.PREFIX not in line] == []
     hbot.check_that_all_was_well()
@@ -109,10 +110,15 @@ def test_a_controller_of_hummingbot_v2_that_closes_with_market_orders(hbot):
     status = hbot.run("status")
     assert "Controller: quotes" in status
     assert "Demo money: no order is real." in status
+    price = float(re.findall(r"Created LIMIT BUY order .* at ([\d.]+\d)", hbot.log("quotes"))[-1])
+    for name in ("backpack", "backpack_demo"):
+        close = re.search(rf"candles of {name}: 30, last close (\S+)", status)
+        assert float(close[1]) == pytest.approx(price, rel=0.01)
     assert int(row(hbot.run("history"), "backpack_demo")["trades"]) >= 1
     hbot.run("config", "manual_kill_switch", "true")
     hbot.wait_for_log("quotes", "Controller quotes is stopped: its manual_kill_switch is on")
     hbot.run("stop")
+    assert {"LIMIT BUY", "LIMIT SELL"} < created(hbot.log("quotes"))
     hbot.check_that_all_was_well()
 
 
@@ -126,7 +132,9 @@ def test_a_controllers_configuration_can_be_made(hbot):
 @pytest.mark.timeout(300)
 def test_with_a_state_file_balances_and_orders_outlive_the_bot(hbot):
     hbot.connect_demo(state_file="demo.json")
+    # Far from the price, and not renewed while the test looks.
     far = [f"--set={side}_spread=0.01" for side in ("bid", "ask")]
+    far.append("--set=order_refresh_time=1000")
     hbot.run("create", "simple_pmm", "--name=near.yml", *QUOTES)
     hbot.run("create", "simple_pmm", "--name=far.yml", *QUOTES, *far)
 

@@ -17,6 +17,7 @@ from bidict import bidict
 
 from hummingbot.connector.exchange.backpack import backpack_web_utils as web_utils
 from hummingbot.connector.exchange.backpack.api.endpoints import GetKlines, GetStatus
+from hummingbot.connector.exchange.backpack.api.errors import BackpackError
 from hummingbot.connector.exchange.backpack.api.models import Kline, Symbol, SystemStatus
 from hummingbot.connector.exchange.backpack.api.streams import (
     KlineUpdate,
@@ -56,6 +57,9 @@ class BackpackSpotCandles(CandlesBase):
     """Candle feed of one spot market and one interval."""
 
     _logger: HummingbotLogger | None = None
+
+    # Under the name of the real exchange a demo's candles are wanted only while it is traded on.
+    _only_traded_demo = True
 
     @classmethod
     @override
@@ -122,7 +126,12 @@ class BackpackSpotCandles(CandlesBase):
     @override
     async def check_network(self) -> NetworkStatus:
         """Ask the exchange whether it works."""
-        reply = await self._rest_client().send(GetStatus())
+        try:
+            reply = await self._rest_client().send(GetStatus())
+        except BackpackError as e:
+            # Hummingbot would log it as an error with its traceback, every few seconds.
+            self.logger().debug("No candles now: %s", e)
+            return NetworkStatus.NOT_CONNECTED
         working = reply.status is SystemStatus.OK
         return NetworkStatus.CONNECTED if working else NetworkStatus.NOT_CONNECTED
 
@@ -178,8 +187,13 @@ class BackpackSpotCandles(CandlesBase):
         if attached is not None:
             return attached
         demo_module = sys.modules.get(_DEMO_MODULE)
-        demo = None if demo_module is None else demo_module.running_demo([self._trading_pair])
-        return demo or outside_environment()
+        if demo_module is not None:
+            demo = demo_module.demo_of_candles(
+                self._trading_pair, only_traded=self._only_traded_demo
+            )
+            if demo is not None:
+                return demo
+        return outside_environment()
 
     async def _stream_url(self) -> str:
         environment = self._environment()
@@ -225,6 +239,18 @@ class BackpackSpotCandles(CandlesBase):
             self._fill_candles_task.cancel()
             self._fill_candles_task = None
         self._reset_candles()
+
+
+class BackpackDemoCandles(BackpackSpotCandles):
+    """The same under the demo connector's name: a demo's, whoever trades."""
+
+    _only_traded_demo = False
+
+    @property
+    @override
+    def name(self) -> str:
+        """Name of the feed; also names the file of saved candles."""
+        return f"backpack_demo_{self._trading_pair}"
 
 
 def candles_of(klines: Iterable[Kline]) -> list[Row]:

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import override
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from hummingbot.connector.connector_base import ConnectorBase
 from hummingbot.logger import HummingbotLogger
 
 from .api.models import MarketType, Symbol
 from .api.symbols import tradable_symbols
-from .backpack_constants import DEMO_NAME, EXCHANGE_NAME
+from .backpack_constants import DEMO_NAME
 from .backpack_demo_settings import DemoSettings
 from .backpack_environments import OutsideEnvironment
 from .simulator.engine import Engine
@@ -42,7 +42,7 @@ class DemoExchange:
 
     Attributes:
         local: the exchange.
-        is_traded: whether a strategy's connector uses it, and not only one that looks.
+        environments: what its connectors hold of it, as long as they live.
     """
 
     def __init__(
@@ -55,21 +55,26 @@ class DemoExchange:
                 liquidity=_LIQUIDITY[settings.market],
                 source_rest_url=source.rest_url,
                 source_ws_url=source.ws_url,
-                replay_file=Path(settings.replay_file) if settings.replay_file else None,
+                replay_file=_path(settings.replay_file),
                 maker_fee_bps=settings.maker_fee_bps,
                 taker_fee_bps=settings.taker_fee_bps,
-                state_file=Path(settings.state_file) if settings.state_file else None,
+                state_file=_path(settings.state_file),
                 tell=logger.log,
             )
         )
         self._lock = asyncio.Lock()
         self._is_open = False
-        self.is_traded = False
+        self.environments: WeakSet[DemoEnvironment] = WeakSet()
 
     @property
     def is_open(self) -> bool:
         """Whether it has been started."""
         return self._is_open
+
+    @property
+    def is_traded(self) -> bool:
+        """Whether a strategy's connector uses it now, and not only one that looks."""
+        return any(environment.is_traded for environment in self.environments)
 
     async def open(self, trading_pairs: list[str]) -> None:
         """Have it running, with living markets for these pairs."""
@@ -101,13 +106,21 @@ class DemoEnvironment:
     Args:
         exchange: where it trades.
         trading_pairs: the connector's own list, which may grow.
+        is_traded: for a strategy, and not only to look.
+
+    Attributes:
+        is_traded: the same, to be taken back when the strategy stops.
     """
 
     name = "demo"
 
-    def __init__(self, exchange: DemoExchange, trading_pairs: list[str]) -> None:
+    def __init__(
+        self, exchange: DemoExchange, trading_pairs: list[str], *, is_traded: bool = False
+    ) -> None:
         self._exchange = exchange
         self._trading_pairs = trading_pairs
+        self.is_traded = is_traded
+        exchange.environments.add(self)
         self._opened_pairs = -1
 
     @property
@@ -172,6 +185,10 @@ _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[DemoSettings, DemoExc
 )
 
 
+def _path(text: str) -> Path | None:
+    return Path(text).expanduser() if text else None
+
+
 def _middle(engine: Engine, symbol: Symbol) -> Decimal | None:
     bid, ask = engine.best(symbol)
     return None if bid is None or ask is None else (bid + ask) / 2
@@ -203,28 +220,42 @@ def shared_demo(
     exchanges = _shared.setdefault(asyncio.get_event_loop(), {})
     if settings not in exchanges:
         exchanges[settings] = DemoExchange(settings, source, logger)
-    exchanges[settings].is_traded |= is_traded
     offer_candles()
-    return DemoEnvironment(exchanges[settings], trading_pairs)
+    return DemoEnvironment(exchanges[settings], trading_pairs, is_traded=is_traded)
 
 
-def running_demo(trading_pairs: list[str]) -> DemoEnvironment | None:
-    """The demo that Hummingbot's connectors share in the running loop, if there is one.
+def running_demo() -> DemoEnvironment | None:
+    """The demo that Hummingbot's connectors share in the running loop, if one is open."""
+    found = [demo for demo in _shared_now() if demo.is_open]
+    return DemoEnvironment(found[0], []) if found else None
+
+
+def demo_of_candles(trading_pair: str, *, only_traded: bool) -> DemoEnvironment | None:
+    """The demo in the running loop of which candles are wanted, open or about to be.
 
     Args:
-        trading_pairs: what the caller wants to see of it.
+        trading_pair: the pair they are of.
+        only_traded: leave those out on which no strategy trades now.
+    """
+    found = [demo for demo in _shared_now() if demo.is_traded or not only_traded]
+    return DemoEnvironment(found[0], [trading_pair]) if found else None
+
+
+def _shared_now() -> list[DemoExchange]:
+    """The shared demos of the running loop, best known first.
+
+    Hummingbot also makes connectors with default settings, only to look at the markets.
     """
     exchanges = _shared.get(asyncio.get_running_loop(), {}).values()
-    found = [demo for demo in exchanges if demo.is_open]
-    # Hummingbot also makes connectors with default settings, only to look at the markets.
-    found.sort(key=lambda demo: demo.is_traded, reverse=True)
-    return DemoEnvironment(found[0], trading_pairs) if found else None
+    return sorted(exchanges, key=lambda demo: (demo.is_traded, demo.is_open), reverse=True)
 
 
 def offer_candles() -> None:
     """Let candles be asked for under the demo connector's name too."""
     # Not at the top: Hummingbot's candles import the connector.
+    from hummingbot.data_feed.candles_feed.backpack_spot_candles import (  # noqa: PLC0415
+        BackpackDemoCandles,
+    )
     from hummingbot.data_feed.candles_feed.candles_factory import CandlesFactory  # noqa: PLC0415
 
-    feeds = CandlesFactory._candles_map
-    feeds.setdefault(DEMO_NAME, feeds[EXCHANGE_NAME])
+    CandlesFactory._candles_map[DEMO_NAME] = BackpackDemoCandles

@@ -3,11 +3,15 @@
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Self
 
 DEFAULT_BALANCES = "USDC=10000, SOL=50"
 DEFAULT_MARKET = "auto"
 DEFAULT_FEES = "8/10"
+
+# Of the exchange's tiers only the first one's spot fees are known to us; there are higher ones.
+_TIERS = {"tier1": DEFAULT_FEES}
 
 _ASSET = re.compile(r"[A-Za-z0-9.]{1,20}")
 _LARGEST_BALANCE = Decimal(10) ** 12
@@ -52,17 +56,30 @@ def parse_market(text: str) -> tuple[str, str]:
     )
 
 
+def check_replay_file(path: str) -> None:
+    """Check, of an answer, that there is such a file to replay.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if path and not Path(path).expanduser().is_file():
+        raise ValueError(f"There is no file {path} to replay.")
+
+
 def parse_fees(text: str) -> tuple[Decimal, Decimal]:
     """Maker and taker fee in basis points: ``8/10``; a negative one is a rebate.
+
+    ``tier1`` stands for those of the exchange's first tier.
 
     Raises:
         ValueError: not of this form, or more than 100 basis points (1 %).
     """
-    maker, slash, taker = (piece.strip() for piece in text.partition("/"))
+    fees = _TIERS.get(text.lower().replace(" ", ""), text)
+    maker, slash, taker = (piece.strip() for piece in fees.partition("/"))
     if not slash:
         raise ValueError(
             f"'{text}' is not MAKER/TAKER. Write both fees in basis points, such as {DEFAULT_FEES} "
-            "for 0.08 % and 0.10 %."
+            "for 0.08 % and 0.10 %, or tier1, which is the same. Other tiers go by their fees."
         )
     least = -_LARGEST_FEE_BPS
     return (

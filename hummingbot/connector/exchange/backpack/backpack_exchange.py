@@ -4,6 +4,8 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, override
 
+from hummingbot.core.network_iterator import NetworkStatus
+
 from .api.models import MarketType
 from .backpack_connector_base import BackpackConnectorBase
 from .backpack_constants import DEFAULT_DOMAIN, DEMO_DOMAIN, DEMO_NAME, EXCHANGE_NAME
@@ -12,6 +14,8 @@ from .backpack_environments import Environment, outside_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .backpack_demo import DemoEnvironment
 
 # How Hummingbot's configuration writes a question answered with no.
 _NO = frozenset({"", "0", "false", "n", "no", "none", "off"})
@@ -75,6 +79,7 @@ class BackpackExchange(BackpackConnectorBase):
         self._connector_name = DEMO_NAME if domain == DEMO_DOMAIN else EXCHANGE_NAME
         self._make_demo_account: Callable[[], BackpackExchange] | None = None
         self._demo_account: BackpackExchange | None = None
+        self._demo: DemoEnvironment | None = None
         environment: Environment = outside_environment()
         if is_demo:
             api_key = api_secret = ""
@@ -91,7 +96,7 @@ class BackpackExchange(BackpackConnectorBase):
                 choose = own_demo if wants_own else partial(shared_demo, is_traded=trading_required)
                 trading_pairs = [] if trading_pairs is None else trading_pairs
                 self.logger = demo_logger(self)  # type: ignore[method-assign]
-                demo = choose(settings, environment, trading_pairs, self.logger())
+                demo = self._demo = choose(settings, environment, trading_pairs, self.logger())
                 environment, api_key, api_secret = demo, demo.api_key, demo.api_secret
             else:
                 # Hummingbot's check of a connection does not ask for orders, but for balances.
@@ -135,6 +140,19 @@ class BackpackExchange(BackpackConnectorBase):
     def is_demo(self) -> bool:
         """Whether the balances and orders are of demo money."""
         return self.environment.name == "demo" or self._make_demo_account is not None
+
+    @override
+    async def start_network(self) -> None:
+        await super().start_network()
+        if self._demo is not None:
+            self._demo.is_traded = self.is_trading_required
+
+    @override
+    async def stop_network(self) -> None:
+        await super().stop_network()
+        # A start begins with this too, and so does the loss of a connection.
+        if self._demo is not None and self.network_status is NetworkStatus.STOPPED:
+            self._demo.is_traded = False
 
     @override
     async def _update_balances(self) -> None:

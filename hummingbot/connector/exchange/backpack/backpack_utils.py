@@ -4,7 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from pydantic import ConfigDict, Field, SecretStr, field_validator
+from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from hummingbot.client.config.config_data_types import BaseConnectorConfigMap
 from hummingbot.core.data_type.trade_fee import TradeFeeSchema
@@ -69,7 +69,9 @@ class BackpackDemoConfigMap(BaseConnectorConfigMap):
     backpack_demo_market: str = _question(
         "Demo: market (auto, live, synthetic or replay:FILE)", demo.DEFAULT_MARKET
     )
-    backpack_demo_fees: str = _question("Demo: maker/taker fee in basis points", demo.DEFAULT_FEES)
+    backpack_demo_fees: str = _question(
+        "Demo: fee tier (tier1, or maker/taker fee in basis points)", demo.DEFAULT_FEES
+    )
     backpack_demo_state_file: str = _question(
         "Demo: file that keeps balances and orders over a restart (Enter for none)", ""
     )
@@ -78,9 +80,18 @@ class BackpackDemoConfigMap(BaseConnectorConfigMap):
     _check_balances = field_validator("backpack_demo_balances")(
         _checked(demo.parse_balances, demo.DEFAULT_BALANCES)
     )
-    _check_market = field_validator("backpack_demo_market")(
-        _checked(demo.parse_market, demo.DEFAULT_MARKET)
-    )
+
+    @field_validator("backpack_demo_market")
+    @classmethod
+    def _check_market(cls, value: str, info: ValidationInfo) -> str:
+        value = value.strip() or demo.DEFAULT_MARKET
+        _, replay_file = demo.parse_market(value)
+        # Later fields are known when one is answered, and not when all are read from their file:
+        # a recording that is gone by then must not keep Hummingbot from reading anybody's keys.
+        if "backpack_demo_fees" in info.data:
+            demo.check_replay_file(replay_file)
+        return value
+
     _check_fees = field_validator("backpack_demo_fees")(
         _checked(demo.parse_fees, demo.DEFAULT_FEES)
     )

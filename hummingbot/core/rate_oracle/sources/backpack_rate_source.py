@@ -121,7 +121,7 @@ class BackpackRateSource(RateSourceBase):
 def _demo_prices() -> dict[str, Decimal]:
     """Prices of a demo that runs in this process; empty without one."""
     demo_module = sys.modules.get("hummingbot.connector.exchange.backpack.backpack_demo")
-    demo = None if demo_module is None else demo_module.running_demo([])
+    demo = None if demo_module is None else demo_module.running_demo()
     return {} if demo is None else dict(demo.last_prices())
 
 
