@@ -4,13 +4,9 @@ import asyncio
 import math
 import statistics
 import time
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, override
+from typing import override
 
-from bidict import bidict
-
-from hummingbot.connector.trading_rule import TradingRule
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
@@ -24,8 +20,6 @@ from .api.endpoints import (
     GetAccount,
     GetMarkets,
     GetStatus,
-    GetTicker,
-    GetTickers,
     GetTime,
 )
 from .api.errors import (
@@ -33,12 +27,10 @@ from .api.errors import (
     ClockSkewError,
     ExchangeUnavailable,
 )
-from .api.models import Account, HistoricOrder, Market, Symbol, SystemStatus
-from .api.symbols import tradable_symbols, trading_pair_of
+from .api.models import Account, SystemStatus
 from .backpack_api_order_book_data_source import BackpackAPIOrderBookDataSource
 from .backpack_api_user_stream_data_source import BackpackAPIUserStreamDataSource
 from .backpack_auth import BackpackAuth
-from .backpack_backoff import new_backoff
 from .backpack_balances import AccountBalances
 from .backpack_constants import (
     ORDER_ID_MAX_LENGTH,
@@ -50,12 +42,9 @@ from .backpack_health import Health
 from .backpack_order_book_tracker import BackpackOrderBookTracker
 from .backpack_order_tracker import BackpackOrderTracker
 from .backpack_throttler import BackpackThrottler
-from .backpack_translation import to_trading_rule
+from .backpack_unknown_orders import UnknownOrders
 from .backpack_utils import DEFAULT_FEES
 from .backpack_web_utils import CachedTimeSynchronizer, RestClient, build_api_factory
-
-if TYPE_CHECKING:
-    from .api.replies import Rows
 
 _BASIS_POINT = Decimal("0.0001")
 _OK = 200
@@ -108,19 +97,17 @@ class BackpackConnectorBase(AccountBalances):
         self._account_key = api_key
         self._rate_limits_share_pct = rate_limits_share_pct
         self._account: Account | None = None
-        self._listed_symbols: dict[str, Symbol] = {}
         self._placing: set[str] = set()
-        self._unknown: set[str] = set()
         self._polled_s = -math.inf
-        self._recent_request: asyncio.Task[Rows[HistoricOrder]] | None = None
-        self._recent_asked_s = -math.inf
         self._clock_lock = asyncio.Lock()
         self._is_reconciliation_due = False
         self._background: set[asyncio.Task[None]] = set()
-        self._markets_request: asyncio.Task[list[Market]] | None = None
         self._markets_refresh: asyncio.Task[None] | None = None
         super().__init__(balance_asset_limit, rate_limits_share_pct)
         self._time_synchronizer = CachedTimeSynchronizer()
+        self._unknown = UnknownOrders(
+            self.rest, self._order_tracker, self._exchange_time_s, self.logger(), self._sleep
+        )
         self._set_order_book_tracker(
             BackpackOrderBookTracker(self._orderbook_ds, self._trading_pairs, self.domain)
         )
@@ -337,119 +324,10 @@ class BackpackConnectorBase(AccountBalances):
     ) -> bool:
         return isinstance(request_exception, ClockSkewError)
 
-    async def _until_answered[R](self, ask: Callable[[], Awaitable[R]], what: str) -> R:
-        """Ask until there is an answer.
-
-        The base would ask twice a second, with a traceback each time.
-        """
-        backoff = new_backoff()
-        while True:
-            try:
-                return await ask()
-            except BackpackError as e:
-                self.logger().warning(f"{what} could not be asked yet: {e}")
-                await self._sleep(backoff.next_delay_s())
-
-    # === markets
-
-    async def symbol_of(self, trading_pair: str) -> Symbol:
-        """The exchange's symbol of a pair.
-
-        Raises:
-            BackpackError: the market list cannot be loaded.
-            ValueError: the exchange has no such market that is open for orders.
-        """
-        if not self.trading_pair_symbol_map_ready():
-            self._initialize_trading_pair_symbols_from_exchange_info(await self._fetch_markets())
-        try:
-            return Symbol(await self.exchange_symbol_associated_to_pair(trading_pair))
-        except KeyError:
-            raise ValueError(self._unknown_pair(trading_pair)) from None
-
-    async def listed_symbol_of(self, trading_pair: str) -> Symbol:
-        """The same for orders that exist: their market may have closed since.
-
-        Raises:
-            BackpackError: the market list cannot be loaded.
-            ValueError: the exchange has no such market at all.
-        """
-        try:
-            return await self.symbol_of(trading_pair)
-        except ValueError:
-            symbol = self._listed_symbols.get(trading_pair)
-            if symbol is None:
-                raise
-            return symbol
-
-    def _unknown_pair(self, trading_pair: str) -> str:
-        return (
-            f"{trading_pair} is not a market of Backpack that is open for orders. Write it as "
-            "BASE-QUOTE, such as "
-            "SOL-USDC, and see `connect` and the exchange's market list for the names."
-        )
-
-    async def _fetch_markets(self) -> list[Market]:
-        """The market list; callers at the same time share one request."""
-        if self._markets_request is None or self._markets_request.done():
-            self._markets_request = asyncio.ensure_future(self._request_markets())
-        return await asyncio.shield(self._markets_request)
-
-    async def _request_markets(self) -> list[Market]:
-        rows = await self.rest.send_rows(GetMarkets())
-        for row in rows.unreadable:
-            self.logger().error(f"A market of Backpack is left out: {row.error}")
-        return rows.read
-
     def refresh_markets(self) -> None:
         """Ask in the background which markets take orders, and by which rules."""
         if self._markets_refresh is None or self._markets_refresh.done():
             self._markets_refresh = self._spawn(self._update_trading_rules())
-
-    @override
-    async def _make_trading_rules_request(self) -> list[Market]:
-        return await self._until_answered(self._fetch_markets, "The market list")
-
-    @override
-    async def _make_trading_pairs_request(self) -> list[Market]:
-        return await self._fetch_markets()
-
-    @override
-    async def _format_trading_rules(self, exchange_info_dict: list[Market]) -> list[TradingRule]:
-        offered = tradable_symbols(exchange_info_dict, self.market_type)
-        return [
-            to_trading_rule(market) for market in exchange_info_dict if market.symbol in offered
-        ]
-
-    @override
-    def _initialize_trading_pair_symbols_from_exchange_info(
-        self, exchange_info: list[Market]
-    ) -> None:
-        self._set_trading_pair_symbol_map(bidict(tradable_symbols(exchange_info, self.market_type)))
-        self._listed_symbols.update(
-            (trading_pair_of(market), market.symbol)
-            for market in exchange_info
-            if market.market_type is self.market_type
-        )
-
-    @override
-    async def _get_last_traded_price(self, trading_pair: str) -> float:
-        ticker = await self.rest.send(GetTicker(symbol=await self.listed_symbol_of(trading_pair)))
-        return float("nan") if ticker is None else float(ticker.last_price)
-
-    @override
-    async def get_last_traded_prices(self, trading_pairs: list[str]) -> dict[str, float]:
-        if len(trading_pairs) <= _SINGLE_TICKER_QUERIES:
-            prices: dict[str, float] = await super().get_last_traded_prices(trading_pairs)
-            return prices
-        last = await self.get_last_prices()
-        # A pair without a trade is told too: the tracker asks again at once for what is missing.
-        return {pair: float(last.get(pair, "nan")) for pair in trading_pairs}
-
-    async def get_last_prices(self) -> dict[str, Decimal]:
-        """Last traded price of every pair that traded in the last 24 hours, in quote units."""
-        tickers = await self.rest.send(GetTickers())
-        pairs = await self.trading_pair_symbol_map()
-        return {pairs[t.symbol]: t.last_price for t in tickers if t.symbol in pairs}
 
     # === fees
 

@@ -15,7 +15,8 @@ from hummingbot.core.utils.async_utils import safe_ensure_future
 from .api.endpoints import MAX_BATCH_ORDERS, ExecuteOrder, ExecuteOrders
 from .api.errors import BackpackError, DecodeError, DuplicateClientId, Outcome, refusal
 from .api.models import PlacedOrder
-from .backpack_order_lifecycle import OrderLifecycle, trackable
+from .backpack_order_checks import trackable
+from .backpack_order_lifecycle import OrderLifecycle
 from .backpack_translation import report_of_order
 
 
@@ -144,7 +145,7 @@ class OrderBatches(OrderLifecycle):
                 # Nothing of the batch was executed, so sending each alone repeats nothing.
                 report = await self._submit(order)
             else:
-                report = await self._resolve(order, request, error)
+                report = await self._unknown.resolve(order, request, error)
         except BackpackError as e:
             self._fail(order, e)
         else:

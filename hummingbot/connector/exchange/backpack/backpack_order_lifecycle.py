@@ -7,16 +7,11 @@ absent from open orders and history after every request that could still create 
 
 import asyncio
 import contextlib
-import difflib
-import math
-import time
 from collections.abc import Coroutine
 from dataclasses import replace
 from decimal import Decimal
-from itertools import chain, repeat
 from typing import Any, override
 
-from hummingbot.connector.exchange_py_base import ExchangePyBase
 from hummingbot.core.data_type.cancellation_result import CancellationResult
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate
@@ -30,170 +25,42 @@ from .api.endpoints import (
 )
 from .api.errors import (
     BackpackError,
-    DecodeError,
     DuplicateClientId,
     OrderNotFound,
     Outcome,
 )
-from .api.models import HistoricOrder, OrderStatus, milliseconds
-from .api.replies import Rows
-from .backpack_constants import (
-    HISTORY_PAGE,
-    UNKNOWN_ORDER_PATIENCE_S,
-    UNKNOWN_ORDER_RETRY_S,
-)
+from .api.models import OrderStatus
+from .backpack_order_checks import TIME_IN_FORCE, OrderChecks
 from .backpack_order_tracker import BackpackOrderTracker
 from .backpack_translation import (
     OrderReport,
     build_order,
     is_order_of,
-    is_placed_by,
-    problem_of_time_in_force,
     report_of_history,
     report_of_order,
 )
-from .backpack_web_utils import RestClient
+from .backpack_unknown_orders import UnknownOrders
 
-_TIME_IN_FORCE = "time_in_force"
 _CLIENT_ID_ATTEMPTS = 5
 _UNKNOWN_CANCEL_PAUSE_S = 1.0
 _FILL_GRACE_S = 2.0
-# So long a look-up waits for others to share its request.
-_SHARED_LOOK_UP_S = 0.1
-# Between two questions for the latest orders.
-_LOOK_UP_PAUSE_S = 4.0
-# Longer than any order's fate stays unknown while the exchange answers.
-_LOOK_BACK_S = 120.0
 _SETTLE_S = 0.1
-# Far above any real order, far below what Decimal's 28 digits can divide by the smallest step.
-_LARGEST_NUMBER = Decimal(10) ** 15
 
 
-class NeverArrived(BackpackError):
-    """An order of unknown fate was looked for until it could not exist any more."""
-
-    outcome = Outcome.REJECTED
-
-    def __init__(self, error: BackpackError) -> None:
-        super().__init__(
-            f"{str(error).rstrip('.')}; afterwards it was neither among the open orders nor in the "
-            "history, so Backpack never accepted it."
-        )
-
-
-class OrderLifecycle(ExchangePyBase):
+class OrderLifecycle(OrderChecks):
     """The part of the connector that writes."""
 
-    rest: RestClient
     _order_tracker: BackpackOrderTracker
+    _unknown: UnknownOrders
 
     # === placing
-
-    @override
-    async def _create_order(
-        self,
-        trade_type: TradeType,
-        order_id: str,
-        trading_pair: str,
-        amount: Decimal,
-        order_type: OrderType,
-        price: Decimal | None = None,
-        **kwargs: Any,
-    ) -> None:
-        problem = self._problem_of(trading_pair, amount, trade_type, order_type, price)
-        problem = problem or problem_of_time_in_force(order_type, kwargs.get(_TIME_IN_FORCE))
-        if problem is None:
-            await super()._create_order(
-                trade_type, order_id, trading_pair, amount, order_type, price, **kwargs
-            )
-            return
-        self.start_tracking_order(
-            order_id=order_id,
-            exchange_order_id=None,
-            trading_pair=trading_pair,
-            order_type=order_type,
-            trade_type=trade_type,
-            price=price,
-            amount=trackable(amount),
-            **kwargs,
-        )
-        self._on_order_failure(
-            order_id, trading_pair, amount, trade_type, order_type, price, ValueError(problem)
-        )
-
-    def _problem_of(  # noqa: PLR0911 (one return for each problem)
-        self,
-        trading_pair: str,
-        amount: Decimal,
-        trade_type: TradeType,
-        order_type: OrderType,
-        price: Decimal | None,
-    ) -> str | None:
-        """What makes an order impossible, in words for a trader, or ``None``."""
-        if trading_pair not in self._trading_rules:
-            return self._why_not_offered(trading_pair)
-        rule = self._trading_rules[trading_pair]
-        if not _is_sane(amount):
-            return f"The amount {amount} is not a positive number of a possible size."
-        if self.quantize_order_amount(trading_pair, amount) < rule.min_order_size:
-            return (
-                f"Order amount {amount} is lower than minimum order size {rule.min_order_size} for "
-                f"the pair {trading_pair}. The order will not be created."
-            )
-        if amount > rule.max_order_size:
-            return (
-                f"The amount {amount} is above the largest order of {trading_pair}, "
-                f"{rule.max_order_size}."
-            )
-        if order_type is OrderType.MARKET:
-            if not rule.supports_market_orders:
-                return f"{trading_pair} accepts no market orders at the moment; use a limit order."
-            if not self._has_touch(trading_pair):
-                return (
-                    f"There is no price for {trading_pair}: a side of its order book is empty or "
-                    "not loaded yet. Use a limit order, or wait until the connector is ready."
-                )
-            return None
-        if price is None or not _is_sane(price):
-            return f"The price {price} is not a positive number of a possible size."
-        if self.quantize_order_price(trading_pair, price) <= 0:
-            return (
-                f"The price {price} is below the smallest price step of {trading_pair}, "
-                f"{rule.min_price_increment}."
-            )
-        return None
-
-    def _has_touch(self, trading_pair: str) -> bool:
-        """Whether the book has both sides; Hummingbot asks the best bid of any market order."""
-        book = self.order_books.get(trading_pair)
-        if book is None:
-            return False
-        try:
-            return not any(math.isnan(book.get_price(is_buy)) for is_buy in (True, False))
-        except OSError:  # how Hummingbot's book says that a side is empty
-            return False
-
-    def _why_not_offered(self, trading_pair: str) -> str:
-        if not self._trading_rules:
-            return (
-                f"The trading rules are not loaded yet, so no order for {trading_pair} can be "
-                "placed. Wait until "
-                "the connector is ready."
-            )
-        near = difflib.get_close_matches(trading_pair.upper(), self._trading_rules, n=3)
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        return (
-            f"{trading_pair} is not a market of Backpack that is open for orders: it does not "
-            "exist, or is closed "
-            f"or cancel-only.{hint}"
-        )
 
     @override
     async def _place_order_and_process_update(self, order: InFlightOrder, **kwargs: Any) -> str:
         self._placing.add(order.client_order_id)
         try:
             # Hummingbot has no word for it; programs may give it to `buy` and `sell`.
-            report = await self._submit(order, kwargs.get(_TIME_IN_FORCE))
+            report = await self._submit(order, kwargs.get(TIME_IN_FORCE))
         finally:
             self._placing.discard(order.client_order_id)
         await self._on_placed(order, report)
@@ -249,16 +116,16 @@ class OrderLifecycle(ExchangePyBase):
                 # Another bot's open order has this client id, or ours has, by a request that was
                 # thought lost.
                 try:
-                    found = await self._look_up(request)
+                    found = await self._unknown.look_up(request)
                 except BackpackError as unanswered:
-                    return await self._resolve(order, request, unanswered)
+                    return await self._unknown.resolve(order, request, unanswered)
                 if found is not None:
                     return found
                 duplicate = e
             except BackpackError as e:
                 if e.outcome is Outcome.REJECTED:
                     raise
-                return await self._resolve(order, request, e)
+                return await self._unknown.resolve(order, request, e)
         raise duplicate
 
     def _has_lent(self, order: InFlightOrder) -> bool:
@@ -285,98 +152,6 @@ class OrderLifecycle(ExchangePyBase):
             redeem_lent=self._has_lent(order),
             time_in_force=time_in_force,
         )
-
-    async def _resolve(
-        self, order: InFlightOrder, request: ExecuteOrder, error: BackpackError
-    ) -> OrderReport:
-        """Find out what became of an order whose request got no definite answer."""
-        self.logger().warning(
-            f"It is not known whether Backpack accepted order {order.client_order_id} ({error}). "
-            "It stays tracked and is being looked up."
-        )
-        self._unknown.add(order.client_order_id)
-        try:
-            return await self._search(order, request, error)
-        finally:
-            self._unknown.discard(order.client_order_id)
-
-    async def _search(
-        self, order: InFlightOrder, request: ExecuteOrder, error: BackpackError
-    ) -> OrderReport:
-        certain_s = time.monotonic() + UNKNOWN_ORDER_PATIENCE_S
-        for delay_s in chain(UNKNOWN_ORDER_RETRY_S, repeat(UNKNOWN_ORDER_RETRY_S[-1])):
-            await self._sleep(delay_s)
-            if order.exchange_order_id is not None:
-                # A stream event or a poll has found it meanwhile, and has applied its state.
-                return OrderReport(
-                    exchange_order_id=order.exchange_order_id,
-                    client_id=request.client_id,
-                    status=OrderStatus.NEW,
-                    executed_amount=order.executed_amount_base,
-                    timestamp_s=self._time_synchronizer.time(),
-                )
-            asked_s = time.monotonic()
-            try:
-                found = await self._look_up(request)
-            except asyncio.CancelledError:
-                raise
-            # Whatever goes wrong in a look-up, it is no evidence that ends an order.
-            except Exception as e:  # noqa: BLE001
-                self.logger().debug("Order %s not looked up: %s", order.client_order_id, e)
-                continue
-            if found is not None:
-                self.logger().info(f"Order {order.client_order_id} was found on Backpack.")
-                return found
-            if asked_s > certain_s:
-                break
-        # Should it appear after all, it must still be known as ours.
-        self._order_tracker.give_up(order)
-        raise NeverArrived(error) from error
-
-    async def _look_up(self, request: ExecuteOrder) -> OrderReport | None:
-        """The order that a request placed, open or ended; ``None`` if there certainly is none."""
-        try:
-            order = await self.rest.send(
-                GetOrder(symbol=request.symbol, client_id=request.client_id)
-            )
-        except OrderNotFound:
-            rows = await self._recent_orders()
-            found = next((r for r in rows.read if is_placed_by(r, request)), None)
-            if found is not None:
-                return report_of_history(found)
-            if rows.unreadable:
-                raise rows.unreadable[0].error from None  # it may be this one
-            self._check_reach(rows)
-            return None
-        return report_of_order(order) if is_placed_by(order, request) else None
-
-    def _check_reach(self, rows: Rows[HistoricOrder]) -> None:
-        """Check that a page of the latest orders reaches back behind any that is looked up.
-
-        Raises:
-            DecodeError: it does not, so an order that is not on it may exist.
-        """
-        since_ms = (self._time_synchronizer.time() - _LOOK_BACK_S) * 1000
-        if len(rows.read) >= HISTORY_PAGE and milliseconds(rows.read[-1].created_at_utc) > since_ms:
-            reason = f"more than {HISTORY_PAGE} orders in {_LOOK_BACK_S:.0f} s"
-            raise DecodeError(GetOrderHistory.path, reason, b"")
-
-    async def _recent_orders(self) -> Rows[HistoricOrder]:
-        """The account's latest orders, asked after now.
-
-        However many orders are looked up, they share these requests: only 30 a minute are allowed,
-        and fills need some of them.
-        """
-        if self._recent_request is None:
-            self._recent_request = asyncio.ensure_future(self._ask_recent_orders())
-        return await asyncio.shield(self._recent_request)
-
-    async def _ask_recent_orders(self) -> Rows[HistoricOrder]:
-        pause_s = self._recent_asked_s + _LOOK_UP_PAUSE_S - time.monotonic()
-        await self._sleep(max(pause_s, _SHARED_LOOK_UP_S))
-        self._recent_asked_s = time.monotonic()
-        self._recent_request = None  # who comes from now on needs a later answer
-        return await self.rest.send_rows(GetOrderHistory(limit=HISTORY_PAGE))
 
     @override
     def _on_order_failure(
@@ -557,12 +332,3 @@ class OrderLifecycle(ExchangePyBase):
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
-
-
-def trackable(amount: Decimal) -> Decimal:
-    """What Hummingbot can compare: it takes a negative amount for filled, and trips over NaN."""
-    return amount if _is_sane(amount) else Decimal(0)
-
-
-def _is_sane(number: Decimal) -> bool:
-    return number.is_finite() and 0 < number < _LARGEST_NUMBER

@@ -210,7 +210,19 @@ def calls(exchange, monkeypatch):
 
 
 @pytest.fixture
-async def start_trader(monkeypatch):
+def quick_polls(monkeypatch):
+    """Let what is asked for be asked at once, instead of half a second after the last time."""
+    from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
+
+    for method, pause in (
+        (BackpackExchange._status_polling_loop_fetch_updates, "_LEAST_POLL_INTERVAL_S"),
+        (BackpackExchange._reconcile_again, "_RECONCILIATION_PAUSE_S"),
+    ):
+        monkeypatch.setitem(method.__globals__, pause, 0.05)
+
+
+@pytest.fixture
+async def start_trader(monkeypatch, quick_polls):
     """Start a connector: ``await start_trader(exchange, trading_pairs=[...])``."""
     from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
     from hummingbot.connector.exchange.backpack.backpack_web_utils import Connections
@@ -252,16 +264,27 @@ def quick_reconnects(monkeypatch):
 
 
 @pytest.fixture
+def quick_lost_orders(monkeypatch):
+    """Let Hummingbot look after lost orders five times a second instead of every five seconds."""
+    from hummingbot.connector.exchange.backpack import backpack_constants as constants
+    from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
+
+    monkeypatch.setattr(BackpackExchange, "SHORT_POLL_INTERVAL", 0.2)
+    monkeypatch.setattr(constants, "ABSENCE_PAUSE_S", 0.05)
+
+
+@pytest.fixture
 def little_patience(monkeypatch):
     """Look for an order of unknown fate for half a second and not for ten."""
     from hummingbot.connector.exchange.backpack import backpack_constants as constants
     from hummingbot.connector.exchange.backpack import backpack_order_lifecycle as lifecycle
     from hummingbot.connector.exchange.backpack import backpack_reconciliation as reconciliation
+    from hummingbot.connector.exchange.backpack import backpack_unknown_orders as unknown_orders
 
-    monkeypatch.setattr(lifecycle, "UNKNOWN_ORDER_PATIENCE_S", PATIENCE_S)
-    monkeypatch.setattr(lifecycle, "UNKNOWN_ORDER_RETRY_S", (0.02, 0.05, 0.1))
+    monkeypatch.setattr(unknown_orders, "UNKNOWN_ORDER_PATIENCE_S", PATIENCE_S)
+    monkeypatch.setattr(unknown_orders, "UNKNOWN_ORDER_RETRY_S", (0.02, 0.05, 0.1))
     monkeypatch.setattr(lifecycle, "_FILL_GRACE_S", 0.2)
-    monkeypatch.setattr(lifecycle, "_LOOK_UP_PAUSE_S", 0.3)
+    monkeypatch.setattr(unknown_orders, "_LOOK_UP_PAUSE_S", 0.3)
     monkeypatch.setattr(reconciliation, "UNKNOWN_ORDER_PATIENCE_S", PATIENCE_S)
     monkeypatch.setattr(constants, "ABSENCE_PAUSE_S", 0.05)
     return PATIENCE_S

@@ -10,6 +10,7 @@ from hummingbot.connector.exchange.backpack import backpack_order_tracker
 from hummingbot.connector.exchange.backpack.api.errors import Outcome, TransportError
 from hummingbot.connector.exchange.backpack.backpack_order_lifecycle import OrderLifecycle
 from hummingbot.connector.exchange.backpack.backpack_translation import report_of_order
+from hummingbot.connector.exchange.backpack.backpack_unknown_orders import UnknownOrders
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
 
 from .model.machine import OrderStateMachine
@@ -54,9 +55,9 @@ def take_a_time_out_for_a_failure(monkeypatch):
 
 def repeat_a_write_blindly(monkeypatch):
     async def resend(self, order, request, error):
-        return report_of_order(await self.rest.send(request))
+        return report_of_order(await self._rest.send(request))
 
-    monkeypatch.setattr(OrderLifecycle, "_resolve", resend)
+    monkeypatch.setattr(UnknownOrders, "resolve", resend)
 
 
 def count_trades_twice(monkeypatch):

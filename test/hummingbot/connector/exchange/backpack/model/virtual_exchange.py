@@ -99,10 +99,7 @@ class VirtualExchange:
 
     def expire(self, order, reason):
         """The exchange itself ends a resting order."""
-        engine = self.engine
-        record = engine._accounts[ACCOUNT].open[order.order_id]
-        engine._execution.take_out(engine._venues[SYMBOL], record, OrderEventKind.EXPIRED, reason)
-        engine._execution.flush()
+        expire(self.engine, ACCOUNT, SYMBOL, order.order_id, reason)
 
     # === the truth about the connector's orders
 
@@ -120,6 +117,13 @@ class VirtualExchange:
         """Asset to available and total."""
         balances = self.engine.balances(ACCOUNT)
         return {asset: (free, free + locked) for asset, (free, locked) in balances.items()}
+
+
+def expire(engine, account, symbol, order_id, reason):
+    """The exchange itself ends a resting order."""
+    record = engine._accounts[account].open[order_id]
+    engine._execution.take_out(engine._venues[symbol], record, OrderEventKind.EXPIRED, reason)
+    engine._execution.flush()
 
 
 def _order(side, price, quantity, client_id=None):

@@ -133,12 +133,13 @@ class Network:
     # === requests, as `aiohttp.ClientSession` makes them
 
     @asynccontextmanager
-    async def request(self, method, url, *, data=None, headers=None, timeout=None):  # noqa: ASYNC109
+    async def request(self, method, url, *, data, headers, timeout, allow_redirects):  # noqa: ASYNC109
+        assert not allow_redirects, "a redirection would repeat a write"
         parts = urlsplit(str(url))
         call = Call(
             method=method.upper(),
             path=parts.path,
-            query=url.raw_query_string,
+            query=parts.query,
             headers={name.lower(): value for name, value in headers.items()},
             body=data or b"",
             address="127.0.0.1",

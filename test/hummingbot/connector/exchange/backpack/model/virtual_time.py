@@ -8,6 +8,9 @@ from contextlib import contextmanager
 
 from cachetools import TTLCache
 
+from hummingbot.connector import utils
+from hummingbot.core.utils import tracking_nonce
+
 EPOCH_S = 1_790_000_000.0
 _START_S = 10_000.0
 
@@ -34,8 +37,9 @@ class VirtualClock:
         return self.time_us() * 1000
 
     def reset(self):
-        """Back to the beginning, for the next example."""
+        """Back to the beginning, for the next example, which then gives its orders the same ids."""
         self.now_s = _START_S
+        tracking_nonce._microseconds_nonce_provider = tracking_nonce.NonceCreator.for_microseconds()
 
     def __getattr__(self, name):
         return getattr(time, name)
@@ -123,8 +127,10 @@ def virtual_time():
         (backpack_throttler.BackpackThrottler.__init__, "__kwdefaults__"),
     )
     kept = [getattr(function, name) for function, name in defaults]
+    instance_id = utils._bot_instance_id  # of the process, so that each run would be another
     for module in readers:
         module.time = clock
+    utils._bot_instance_id = lambda: "the only one"
     for function, name in defaults:
         setattr(function, name, _reading(getattr(function, name), clock))
     try:
@@ -132,6 +138,7 @@ def virtual_time():
     finally:
         for module in readers:
             module.time = time
+        utils._bot_instance_id = instance_id
         for (function, name), value in zip(defaults, kept, strict=True):
             setattr(function, name, value)
 
