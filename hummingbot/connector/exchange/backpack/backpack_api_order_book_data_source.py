@@ -196,7 +196,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
         except SequenceGap as gap:
             self.gaps += 1
             self.logger().warning(f"{gap}: loading the order book of {feed.trading_pair} again.")
-            self._resync(feed)
+            self._resync(feed, pause_s=feed.pause_after_gap_s(time.monotonic()))
             return
         if not is_right:
             # The engine matches before it tells, so a crossed book means that something was missed

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _FAULTS_FORGOTTEN_S = 60.0
+# A book that gaps is loaded at once, but one that goes on doing so must leave requests for others.
+_LOADS_AT_ONCE = 10
+_LOADS_A_SECOND = 1.0
 
 
 class BookRow(msgspec.Struct, array_like=True, gc=False):
@@ -56,7 +59,9 @@ class BookFeed:
         "_book",
         "_counted_diffs",
         "_counted_trades",
+        "_gap_s",
         "_get_price",
+        "_loads_left",
         "backoff",
         "diffs",
         "expected",
@@ -84,6 +89,8 @@ class BookFeed:
         self.loaded_update_id = 0
         self.backoff = new_backoff()
         self.fault_s = -math.inf
+        self._gap_s = 0.0
+        self._loads_left = float(_LOADS_AT_ONCE)
         self.is_halted = False
         self.is_doubtful = False
         self.expected: BookTicker | None = None
@@ -116,6 +123,13 @@ class BookFeed:
         is_first = now_s - self.fault_s > _FAULTS_FORGOTTEN_S
         self.fault_s = now_s
         return 0.0 if is_first else self.backoff.next_delay_s()
+
+    def pause_after_gap_s(self, now_s: float) -> float:
+        """How long to wait before loading a book with a gap: not at all, a number of times."""
+        regained = (now_s - self._gap_s) * _LOADS_A_SECOND
+        self._loads_left = min(self._loads_left + regained, _LOADS_AT_ONCE) - 1
+        self._gap_s = now_s
+        return max(-self._loads_left / _LOADS_A_SECOND, 0.0)
 
     def on_diff(self, diff: Diff) -> bool:
         """Bring a diff into the book if it is its turn; else it is kept, or known already.

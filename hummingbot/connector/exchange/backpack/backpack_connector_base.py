@@ -250,7 +250,7 @@ class BackpackConnectorBase(AccountBalances):
 
     @override
     def _get_poll_interval(self, timestamp: float) -> float:
-        quiet = self.is_user_stream_up and not self._unknown
+        quiet = self.is_user_stream_up and not self._unknown and not self._is_poll_unanswered
         return self.LONG_POLL_INTERVAL if quiet else self.SHORT_POLL_INTERVAL
 
     def request_reconciliation(self) -> None:

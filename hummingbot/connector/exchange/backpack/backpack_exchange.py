@@ -1,5 +1,6 @@
 """The spot connector, under the name of the one that Hummingbot ships."""
 
+import sys
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, override
@@ -28,7 +29,8 @@ class BackpackExchange(BackpackConnectorBase):
         backpack_api_key: public key, base64.
         backpack_api_secret: private key, base64.
         balance_asset_limit: Hummingbot's limits of what may be used, by exchange and asset.
-        rate_limits_share_pct: share of the request limits that this connector may use, per cent.
+        rate_limits_share_pct: share of the request limits that this connector may use, per cent;
+            ``None`` for what the running client's configuration says.
         trading_pairs: Hummingbot's names of the pairs to follow.
         trading_required: False for public data only; then no keys are needed, and without the
             domain ``demo`` they are those of the real exchange.
@@ -55,7 +57,7 @@ class BackpackExchange(BackpackConnectorBase):
         backpack_api_key: str = "",
         backpack_api_secret: str = "",
         balance_asset_limit: dict[str, dict[str, Decimal]] | None = None,
-        rate_limits_share_pct: Decimal = Decimal(100),
+        rate_limits_share_pct: Decimal | None = None,
         trading_pairs: list[str] | None = None,
         trading_required: bool = True,
         domain: str = DEFAULT_DOMAIN,
@@ -115,7 +117,11 @@ class BackpackExchange(BackpackConnectorBase):
             trading_pairs=trading_pairs,
             trading_required=trading_required,
             balance_asset_limit=balance_asset_limit,
-            rate_limits_share_pct=Decimal(str(rate_limits_share_pct)),
+            rate_limits_share_pct=(
+                _share_of_client_pct()
+                if rate_limits_share_pct is None
+                else Decimal(str(rate_limits_share_pct))
+            ),
         )
         if environment.name == "demo":
             for part in (
@@ -174,3 +180,15 @@ class BackpackExchange(BackpackConnectorBase):
             self.logger().warning(f"The market list could not be asked: {e}")
         else:
             self._initialize_trading_pair_symbols_from_exchange_info(markets)
+
+
+def _share_of_client_pct() -> Decimal:
+    """What the running client is configured with; all of them outside a client.
+
+    Hummingbot hands it to connectors of a sub-domain only.
+    """
+    client = sys.modules.get("hummingbot.client.hummingbot_application")
+    application = None if client is None else client.HummingbotApplication._main_app
+    if application is None:
+        return Decimal(100)
+    return Decimal(str(application.client_config_map.hb_config.rate_limits_share_pct))

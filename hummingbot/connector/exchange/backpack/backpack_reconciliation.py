@@ -59,6 +59,7 @@ class Reconciliation(OrderBatches):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (of Hummingbot's base)
         self._complained_rows: set[str | None] = set()
         self._lost_asked_s = -math.inf
+        self._is_poll_unanswered = False
         super().__init__(*args, **kwargs)
 
     # === stream events
@@ -112,6 +113,7 @@ class Reconciliation(OrderBatches):
 
     @override
     async def _update_order_status(self) -> None:
+        self._is_poll_unanswered = False
         lost = list(self._order_tracker.lost_orders.values())
         if lost:
             await self._load_fills(lost)
@@ -127,7 +129,9 @@ class Reconciliation(OrderBatches):
         try:
             reports, absent = await self._ask(orders)
         except BackpackError as e:
-            # No answer is no evidence: nothing is concluded about any order.
+            # No answer is no evidence: nothing is concluded about any order, and the next poll is
+            # a quick one.
+            self._is_poll_unanswered = True
             self.logger().warning(f"The state of {len(orders)} orders could not be asked: {e}")
             return
         for order in orders:
@@ -313,6 +317,7 @@ class Reconciliation(OrderBatches):
                 if order is not None:
                     self._record(fill, order)
         except BackpackError as e:
+            self._is_poll_unanswered = True
             self.logger().warning(f"The fills of {len(orders)} orders could not be loaded: {e}")
 
     @override
@@ -322,6 +327,7 @@ class Reconciliation(OrderBatches):
             try:
                 updates = await self._all_trade_updates_for_order(order)
             except BackpackError as e:
+                self._is_poll_unanswered = True
                 self.logger().warning(
                     f"Failed to fetch trade updates for order {order.client_order_id}. Error: {e}"
                 )

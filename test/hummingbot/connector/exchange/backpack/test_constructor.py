@@ -6,6 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from hummingbot.client.config.client_config_map import ClientConfigMap
+from hummingbot.client.config.config_helpers import ClientConfigAdapter
+from hummingbot.client.hummingbot_application import HummingbotApplication
 from hummingbot.client.settings import AllConnectorSettings
 from hummingbot.connector.exchange.backpack.api.signing import CredentialsError, generate_key_pair
 from hummingbot.connector.exchange.backpack.backpack_environments import LIVE
@@ -92,6 +95,19 @@ async def test_share_of_the_limits_is_taken_in_any_form(share):
     limits = {limit.limit_id: limit.limit for limit in connector.throttler._rate_limits}
     assert max(limits.values()) == 1000
     assert min(limits.values()) == 15
+
+
+async def test_share_of_the_limits_is_the_running_clients(monkeypatch):
+    """Hummingbot does not hand it to the connector `backpack`, only to those of a sub-domain."""
+    settings = AllConnectorSettings.get_connector_settings()["backpack"]
+    keys = {"backpack_api_key": KEY, "backpack_api_secret": SECRET}
+    given = settings.conn_init_parameters(api_keys=keys, rate_limits_share_pct=Decimal(50))
+    client = SimpleNamespace(client_config_map=ClientConfigAdapter(ClientConfigMap()))
+    client.client_config_map.rate_limits_share_pct = Decimal(50)
+    monkeypatch.setattr(HummingbotApplication, "_main_app", client)
+    connector = BackpackExchange(**given)
+    assert is_live_with_keys(connector)
+    assert max(limit.limit for limit in connector.throttler._rate_limits) == 1000
 
 
 async def test_client_config_map_of_older_versions_is_honoured():
