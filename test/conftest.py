@@ -1,4 +1,4 @@
-"""What every test needs: our modules in Hummingbot's place, and no way out of this machine."""
+"""What every test needs: our modules in Hummingbot's place, no way out of this machine, no leak."""
 
 import socket
 import sys
@@ -7,6 +7,8 @@ import unittest
 from pathlib import Path
 
 import pytest
+
+from .secret_watch import SecretWatch
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LOOPBACK = ("127.", "::1", "localhost")
@@ -36,6 +38,25 @@ def _provide_what_the_suites_import() -> None:
 
 _activate_the_overlay()
 _provide_what_the_suites_import()
+_SECRETS = SecretWatch()
+_SECRETS.install()
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(_SECRETS)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_signature_in_log_files(tmp_path_factory):
+    """Look through what bots and exchanges in processes of their own have logged."""
+    yield
+    assert _SECRETS.logs_with_signatures(tmp_path_factory.getbasetemp()) == []
+
+
+@pytest.fixture
+def secret_watch():
+    """What looks through every log record of this process."""
+    return _SECRETS
 
 
 @pytest.fixture(autouse=True)

@@ -257,7 +257,7 @@ class BackpackAPIOrderBookDataSource(OrderBookTrackerDataSource):
             f"{remedy} again."
         )
         if must_reconnect:
-            await self._stream.close()
+            await self._stream.close("its topics had fallen silent")
         else:
             await self.renew(feed)
 

@@ -1,10 +1,14 @@
-"""Balances: from events as they come, and asked for where no event tells."""
+"""Balances: from events as they come, and asked for where no event tells.
+
+Lent funds leave the balances, and no event tells of them: of an asset that may be lent only the two
+questions together, asked after every event, give what the account has.
+"""
 
 import asyncio
 import math
 import time
 from decimal import Decimal
-from typing import Any, override
+from typing import TYPE_CHECKING, Any, override
 
 from hummingbot.core.data_type.common import TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
@@ -16,6 +20,9 @@ from .api.streams import OrderUpdate as OrderEvent
 from .backpack_constants import PSEUDO_ASSETS
 from .backpack_reconciliation import Reconciliation
 
+if TYPE_CHECKING:
+    from .api.models import Account
+
 # The events of an order and of its funds come on two topics, in any order.
 _EVENT_GRACE_S = 1.0
 
@@ -24,8 +31,11 @@ class AccountBalances(Reconciliation):
     """The part of the connector that keeps the funds."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (of Hummingbot's base)
+        self._account: Account | None = None
         self._lent: dict[str, Decimal] = {}
         self._told_s: dict[str, float] = {}
+        self._changed_us: dict[str, int] = {}
+        self._is_doubtful = False
         self._asked_s = -math.inf
         self._check: asyncio.Task[None] | None = None
         super().__init__(*args, **kwargs)
@@ -36,15 +46,17 @@ class AccountBalances(Reconciliation):
         try:
             await self._update_balances()
         except BackpackError as e:
+            self._is_poll_unanswered = True
             self.logger().warning(f"Balances could not be asked; the last ones stay: {e}")
 
     @override
     async def _update_balances(self) -> None:
         asked_s = time.monotonic()
-        capital, _ = await asyncio.gather(self.rest.send(GetCapital()), self._update_lent())
+        capital, lent_now = await asyncio.gather(self.rest.send(GetCapital()), self._fetch_lent())
         if asked_s < self._asked_s:
             return  # a later question was answered first
         self._asked_s = asked_s
+        self._lent = lent_now
         held = {asset: funds for asset, funds in capital.items() if asset not in PSEUDO_ASSETS}
         available = {asset: funds.available for asset, funds in held.items()}
         total = {asset: funds.available + funds.locked for asset, funds in held.items()}
@@ -63,14 +75,14 @@ class AccountBalances(Reconciliation):
         _replace(self._account_available_balances, available)
         _replace(self._account_balances, total)
 
-    async def _update_lent(self) -> None:
+    async def _fetch_lent(self) -> dict[str, Decimal]:
         """Lent funds leave the balances but can be used; without an answer the last one stays."""
         try:
             positions = await self.rest.send(GetBorrowLendPositions())
         except BackpackError as e:
             self.logger().debug("Lent funds could not be asked: %s", e)
-        else:
-            self._lent = {p.symbol: p.net_quantity for p in positions if p.net_quantity > 0}
+            return self._lent
+        return {p.symbol: p.net_quantity for p in positions if p.net_quantity > 0}
 
     @override
     async def _on_event(self, event: object) -> None:
@@ -85,12 +97,23 @@ class AccountBalances(Reconciliation):
                 raise TypeError(msg)
 
     def _on_balance_event(self, event: BalanceUpdate) -> None:
-        if event.asset in PSEUDO_ASSETS:
+        asset = event.asset
+        if asset in PSEUDO_ASSETS:
             return
-        self._told_s[event.asset] = time.monotonic()
-        lent = self._lent.get(event.asset, Decimal(0))
-        self._account_available_balances[event.asset] = event.available + lent
-        self._account_balances[event.asset] = event.available + event.locked + lent
+        changed_us = event.engine_time_us or event.event_time_us
+        before_us = self._changed_us.get(asset, changed_us)
+        self._changed_us[asset] = changed_us
+        if self._may_be_lent(asset) or changed_us < before_us:
+            # It tells a part only, or is older than the one before, or the clock was set back.
+            self._is_doubtful = True
+            self._check_balances_soon()
+            return
+        self._told_s[asset] = time.monotonic()
+        self._account_available_balances[asset] = event.available
+        self._account_balances[asset] = event.available + event.locked
+
+    def _may_be_lent(self, asset: str) -> bool:
+        return asset in self._lent or (self._account is not None and self._account.auto_lend)
 
     def _check_balances_soon(self) -> None:
         """Every event of an order moves funds; the stream that tells which is undocumented."""
@@ -100,13 +123,16 @@ class AccountBalances(Reconciliation):
     async def _ask_unless_told(self) -> None:
         since_s = time.monotonic() - _EVENT_GRACE_S
         await self._sleep(_EVENT_GRACE_S)
-        if not any(told_s > since_s for told_s in self._told_s.values()):
+        # The reply may be older than an event that comes from now on.
+        self._check = None
+        is_doubtful, self._is_doubtful = self._is_doubtful, False
+        if is_doubtful or not any(told_s > since_s for told_s in self._told_s.values()):
             await self._update_all_balances()
 
     @override
     def _has_lent(self, order: InFlightOrder) -> bool:
         spent = order.quote_asset if order.trade_type is TradeType.BUY else order.base_asset
-        return spent in self._lent
+        return self._may_be_lent(spent)
 
 
 def _replace(balances: dict[str, Decimal], new: dict[str, Decimal]) -> None:

@@ -154,9 +154,8 @@ class BookFeed:
         """Bring a diff into the book, unless it would cross it.
 
         Returns:
-            False if a bid is at or above the best ask, or an ask at or below the best bid; the
-            book is then unchanged. A diff of both sides is applied: one may make room for the
-            other.
+            False if a bid would be at or above the best ask; of the diff only removals have then
+            been applied.
         """
         bids, asks, update_id = diff.bids, diff.asks, diff.last_update_id
         try:
@@ -172,13 +171,29 @@ class BookFeed:
                     row.update_id = update_id
                     if row.price <= best_bid and row.amount > 0:
                         return False
-            else:
-                _number(bids + asks, update_id)
+            elif self._would_cross(bids, asks, update_id):
+                return False
         except OSError:  # Hummingbot's book: that side is empty, so there is nothing to cross
             _number(bids + asks, update_id)
         self._apply_diffs(bids, asks, update_id)
         self.diffs += 1
         return True
+
+    def _would_cross(self, bids: list[BookRow], asks: list[BookRow], update_id: int) -> bool:
+        """Whether a diff of both sides crosses the book, in which one may make room for the other.
+
+        What it removes, it removes here.
+        """
+        _number(bids + asks, update_id)
+        self._apply_diffs(
+            [row for row in bids if row.amount <= 0],
+            [row for row in asks if row.amount <= 0],
+            update_id,
+        )
+        best_bid, _, best_ask, _ = self.touch()
+        highest_bid = max((row.price for row in bids if row.amount > 0), default=-math.inf)
+        lowest_ask = min((row.price for row in asks if row.amount > 0), default=math.inf)
+        return highest_bid >= lowest_ask or highest_bid >= best_ask or lowest_ask <= best_bid
 
     def load(self, snapshot: Depth[BookRow], kept: list[Diff]) -> bool:
         """Start the book anew from a snapshot and the diffs that came after it.

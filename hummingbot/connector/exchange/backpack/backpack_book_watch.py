@@ -115,6 +115,7 @@ class BookWatch:
 
     async def _question(self, feed: BookFeed, sight: _Sight) -> None:
         """Ask the exchange whether a quiet book is quiet there too, and the same."""
+        asked = feed.sequence.last_update_id
         try:
             theirs = await self._source.fetch_snapshot(feed.symbol, _LEVELS)
         except ResourceNotFound:
@@ -123,16 +124,18 @@ class BookWatch:
         if theirs.last_update_id > (feed.sequence.last_update_id or 0):
             await asyncio.sleep(LAG_S)
         ours = feed.sequence.last_update_id
-        if ours is None or ours > theirs.last_update_id:
+        if ours is None or (ours > theirs.last_update_id and ours != asked):
             return  # it is being loaded, or has moved
         if ours < theirs.last_update_id:
             sight.silences += 1
             await self._source.on_silence(
                 feed, must_reconnect=sight.silences % _SILENCES_BEFORE_RECONNECT == 0
             )
-        elif is_same_touch(feed.touch(), touch_of_depth(theirs)):
+        elif ours == theirs.last_update_id and is_same_touch(feed.touch(), touch_of_depth(theirs)):
             feed.is_doubtful = False
         else:
+            # Ours, though it has not moved, is ahead if the exchange counts from the start again;
+            # all diffs would then look old.
             self._source.on_difference(feed)
 
     # === content of busy books

@@ -27,7 +27,7 @@ from .api.errors import (
     ClockSkewError,
     ExchangeUnavailable,
 )
-from .api.models import Account, SystemStatus
+from .api.models import SystemStatus
 from .backpack_api_order_book_data_source import BackpackAPIOrderBookDataSource
 from .backpack_api_user_stream_data_source import BackpackAPIUserStreamDataSource
 from .backpack_auth import BackpackAuth
@@ -52,8 +52,8 @@ _OK = 200
 _RECONCILIATION_PAUSE_S = 1.0
 # However many reasons there are to ask, history is limited to 30 requests a minute.
 _LEAST_POLL_INTERVAL_S = 0.5
-# For more pairs than this one request for all tickers is cheaper.
-_SINGLE_TICKER_QUERIES = 2
+# Of what Hummingbot waits for its check of the network; a request's turn may be further away.
+_CHECK_SHARE = 0.8
 
 
 class BackpackConnectorBase(AccountBalances):
@@ -96,7 +96,6 @@ class BackpackConnectorBase(AccountBalances):
         self._keys_auth = BackpackAuth(api_key, api_secret, self._exchange_time_s)
         self._account_key = api_key
         self._rate_limits_share_pct = rate_limits_share_pct
-        self._account: Account | None = None
         self._placing: set[str] = set()
         self._polled_s = -math.inf
         self._clock_lock = asyncio.Lock()
@@ -106,7 +105,12 @@ class BackpackConnectorBase(AccountBalances):
         super().__init__(balance_asset_limit, rate_limits_share_pct)
         self._time_synchronizer = CachedTimeSynchronizer()
         self._unknown = UnknownOrders(
-            self.rest, self._order_tracker, self._exchange_time_s, self.logger(), self._sleep
+            self.rest,
+            self._order_tracker,
+            self._exchange_time_s,
+            self._not_before_ms,
+            self.logger(),
+            self._sleep,
         )
         self._set_order_book_tracker(
             BackpackOrderBookTracker(self._orderbook_ds, self._trading_pairs, self.domain)
@@ -225,6 +229,10 @@ class BackpackConnectorBase(AccountBalances):
         return bool(self._user_stream_tracker.data_source.is_subscribed)
 
     @property
+    def _are_streams_up(self) -> bool:
+        return self._orderbook_ds.stream.is_connected and self._is_user_stream_initialized()
+
+    @property
     def health(self) -> Health:
         """How well this connector is connected."""
         market = self._orderbook_ds.stream
@@ -277,7 +285,15 @@ class BackpackConnectorBase(AccountBalances):
 
     @override
     async def _make_network_check_request(self) -> None:
-        status = await self.rest.send(GetStatus())
+        try:
+            async with asyncio.timeout(self.check_network_timeout * _CHECK_SHARE):
+                status = await self.rest.send(GetStatus())
+        except (BackpackError, TimeoutError):
+            # Hummingbot would stop streams and polls until its next check, which is worse than
+            # a question without an answer.
+            if self._are_streams_up:
+                return
+            raise
         if status.status is not SystemStatus.OK:
             raise ExchangeUnavailable(
                 GetStatus().name, _OK, status.status, status.message or "maintenance"

@@ -121,7 +121,7 @@ class DemoEnvironment:
         self._trading_pairs = trading_pairs
         self.is_traded = is_traded
         exchange.environments.add(self)
-        self._opened_pairs = -1
+        self._opened_pairs: tuple[str, ...] | None = None
 
     @property
     def rest_url(self) -> str:
@@ -155,9 +155,9 @@ class DemoEnvironment:
 
     async def start(self) -> None:
         """Have the exchange running, and every pair that was added since."""
-        pairs = len(self._trading_pairs)
+        pairs = tuple(self._trading_pairs)
         if pairs != self._opened_pairs:
-            await self._exchange.open(self._trading_pairs)
+            await self._exchange.open(list(pairs))
             self._opened_pairs = pairs
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, override
 
 from hummingbot.core.network_iterator import NetworkStatus
 
-from .api.models import MarketType
 from .backpack_connector_base import BackpackConnectorBase
 from .backpack_constants import DEFAULT_DOMAIN, DEMO_DOMAIN, DEMO_NAME, EXCHANGE_NAME
 from .backpack_demo_settings import DemoSettings
@@ -49,8 +48,6 @@ class BackpackExchange(BackpackConnectorBase):
         CredentialsError: the keys cannot work; the message says why.
         ValueError: a setting of the demo makes no sense; the message says which.
     """
-
-    market_type = MarketType.SPOT
 
     def __init__(
         self,
@@ -126,6 +123,7 @@ class BackpackExchange(BackpackConnectorBase):
         if environment.name == "demo":
             for part in (
                 self._order_tracker,
+                self.order_book_tracker,
                 self._orderbook_ds,
                 self._user_stream_tracker.data_source,
             ):

@@ -11,13 +11,14 @@ from hummingbot.connector.exchange_py_base import ExchangePyBase
 from hummingbot.connector.trading_rule import TradingRule
 
 from .api.endpoints import GetMarkets, GetTicker, GetTickers
-from .api.errors import BackpackError
+from .api.errors import BackpackError, ExchangeUnavailable
 from .api.models import Market, MarketType, Symbol
 from .api.symbols import tradable_symbols, trading_pair_of
 from .backpack_backoff import new_backoff
 from .backpack_translation import to_trading_rule
 from .backpack_web_utils import RestClient
 
+_OK = 200
 # For more pairs than this one request for all tickers is cheaper.
 _SINGLE_TICKER_QUERIES = 2
 
@@ -45,7 +46,7 @@ class Markets(ExchangePyBase):
         try:
             return Symbol(await self.exchange_symbol_associated_to_pair(trading_pair))
         except KeyError:
-            raise ValueError(self._unknown_pair(trading_pair)) from None
+            raise ValueError(self._unknown_pair_message(trading_pair)) from None
 
     async def listed_symbol_of(self, trading_pair: str) -> Symbol:
         """The same for orders that exist: their market may have closed since.
@@ -62,11 +63,11 @@ class Markets(ExchangePyBase):
                 raise
             return symbol
 
-    def _unknown_pair(self, trading_pair: str) -> str:
+    def _unknown_pair_message(self, trading_pair: str) -> str:
         return (
             f"{trading_pair} is not a market of Backpack that is open for orders. Write it as "
-            "BASE-QUOTE, such as "
-            "SOL-USDC, and see `connect` and the exchange's market list for the names."
+            "BASE-QUOTE, such as SOL-USDC, and see `connect` and the exchange's market list for "
+            "the names."
         )
 
     async def _fetch_markets(self) -> list[Market]:
@@ -77,6 +78,11 @@ class Markets(ExchangePyBase):
 
     async def _request_markets(self) -> list[Market]:
         rows = await self.rest.send_rows(GetMarkets())
+        if not rows.read and (self._listed_symbols or not rows.unreadable):
+            # No exchange is without markets, and what is known of them must not be forgotten.
+            raise ExchangeUnavailable(
+                GetMarkets().name, _OK, None, "the list has no market that can be read"
+            )
         for row in rows.unreadable:
             self.logger().error(f"A market of Backpack is left out: {row.error}")
         return rows.read

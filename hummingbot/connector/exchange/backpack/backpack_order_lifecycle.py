@@ -116,7 +116,7 @@ class OrderLifecycle(OrderChecks):
                 # Another bot's open order has this client id, or ours has, by a request that was
                 # thought lost.
                 try:
-                    found = await self._unknown.look_up(request)
+                    found = await self._unknown.look_up(order, request)
                 except BackpackError as unanswered:
                     return await self._unknown.resolve(order, request, unanswered)
                 if found is not None:
@@ -190,11 +190,14 @@ class OrderLifecycle(OrderChecks):
             For each order that was open, whether this cancelled it.
         """
         orders = [order for order in self.in_flight_orders.values() if not order.is_done]
+        # Taken for failed, but open on the exchange.
+        lost = list(self._order_tracker.lost_orders.values())
         cancelled: set[str] = set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 await asyncio.gather(
                     *(self._cancel_arrived(order, cancelled) for order in orders),
+                    *(self._execute_order_cancel(order) for order in lost),
                     return_exceptions=True,
                 )
                 await self._settle_cancelled(orders)
@@ -207,7 +210,8 @@ class OrderLifecycle(OrderChecks):
         while order.client_order_id in self._placing:
             if order.client_order_id in self._unknown and order.exchange_order_id is None:
                 # It may rest there: a cancellation by its client id harms nothing if it does not.
-                await self._execute_order_cancel(order)
+                if await self._execute_order_cancel(order) is not None:
+                    cancelled.add(order.client_order_id)
                 # Not ten times a second: each answer costs a request and a line in the log.
                 await self._sleep(_UNKNOWN_CANCEL_PAUSE_S)
             await self._sleep(_SETTLE_S)

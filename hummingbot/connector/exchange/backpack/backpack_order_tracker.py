@@ -122,9 +122,12 @@ class BackpackOrderTracker(ClientOrderTracker):
         """Have an order that was taken for failed cancelled and its fills recorded.
 
         Returns:
-            False if that is under way already.
+            False if that is under way already, or the order has ended: then this is old news.
         """
-        if order.client_order_id in self._lost_orders:
+        has_ended = order.exchange_order_id is not None
+        if order.client_order_id in self._lost_orders or (
+            has_ended and order.client_order_id not in self._given_up
+        ):
             return False
         if order.exchange_order_id is None:
             order.update_exchange_order_id(exchange_order_id)
@@ -132,7 +135,7 @@ class BackpackOrderTracker(ClientOrderTracker):
         return True
 
     def forget_lost(self, order: InFlightOrder) -> None:
-        """A lost order has ended, or never was: there is nothing left to look after."""
+        """A lost order has ended, or is still unknown: there is nothing left to look after."""
         if self._lost_orders.pop(order.client_order_id, None) is not None:
             self.logger().info(f"The lost order {order.client_order_id} has ended on Backpack.")
 

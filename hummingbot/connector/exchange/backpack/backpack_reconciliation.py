@@ -20,17 +20,16 @@ from .api.errors import BackpackError, OrderNotFound
 from .api.models import (
     Fill,
     HistoricOrder,
-    MarketType,
     Order,
     OrderStatus,
     SortDirection,
     Symbol,
-    milliseconds,
 )
 from .api.replies import Rows, UnreadableRow
 from .api.streams import OrderFilled
 from .api.streams import OrderUpdate as OrderEvent
 from .backpack_constants import HISTORY_PAGE, UNKNOWN_ORDER_PATIENCE_S
+from .backpack_history import latest_orders
 from .backpack_order_batches import OrderBatches
 from .backpack_translation import (
     OrderReport,
@@ -53,8 +52,6 @@ _MAX_COMPLAINTS = 1000
 
 class Reconciliation(OrderBatches):
     """The part of the connector that reads the state of orders."""
-
-    market_type = MarketType.SPOT
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (of Hummingbot's base)
         self._complained_rows: set[str | None] = set()
@@ -175,6 +172,8 @@ class Reconciliation(OrderBatches):
         for order in absent:
             if self._may_conclude_from_absence(order):
                 self._order_tracker.forget_lost(order)
+                # Should it appear after all, it must still be known as ours.
+                self._order_tracker.give_up(order)
 
     async def _ask(
         self, orders: list[InFlightOrder]
@@ -268,16 +267,8 @@ class Reconciliation(OrderBatches):
         symbol = symbols.pop() if len(symbols) == 1 else None
         nameless = [order for order in orders if order.exchange_order_id is None]
         oldest_ms = min((self._not_before_ms(order) for order in nameless), default=math.inf)
-        for page in count():
-            rows = await self.rest.send_rows(
-                GetOrderHistory(
-                    symbol=symbol, limit=HISTORY_PAGE, offset=page * HISTORY_PAGE or None
-                )
-            )
+        async for rows in latest_orders(self.rest, since_ms=oldest_ms, symbol=symbol):
             yield rows
-            told_ms = min((milliseconds(r.created_at_utc) for r in rows.read), default=math.inf)
-            if len(rows.read) + len(rows.unreadable) < HISTORY_PAGE or told_ms < oldest_ms:
-                return
 
     async def _history_of(self, order: InFlightOrder) -> AsyncIterator[Rows[HistoricOrder]]:
         yield await self.rest.send_rows(

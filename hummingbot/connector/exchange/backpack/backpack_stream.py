@@ -66,6 +66,7 @@ class BackpackStream:
         self._sleep = sleep
         self._backoff = new_backoff()
         self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._why_closed = ""
         self.last_message_s = -math.inf
         self.connects = 0
 
@@ -93,7 +94,7 @@ class BackpackStream:
                 self._logger.exception("Unexpected error in the %s stream.", self._name)
                 reason = str(e)
             else:
-                reason = "closed by the exchange"
+                reason = self._why_closed
             delay_s = self._backoff.next_delay_s()
             self._logger.warning(
                 "The %s stream of Backpack is down (%s); connecting again in %.1f s.",
@@ -123,8 +124,16 @@ class BackpackStream:
         if self._socket is not None:
             await self._socket.ping()
 
-    async def close(self) -> None:
-        """Close the connection; `run` will open another one unless it is cancelled."""
+    async def close(self, why: str = "closed by the connector") -> None:
+        """Close the connection; `run` will open another one unless it is cancelled.
+
+        Args:
+            why: for the log.
+        """
+        self._why_closed = why
+        await self._drop()
+
+    async def _drop(self) -> None:
         socket, self._socket = self._socket, None
         if socket is not None:
             await socket.close()
@@ -137,6 +146,7 @@ class BackpackStream:
             ),
             STREAM_CONNECT_TIMEOUT_S,
         )
+        self._why_closed = "closed by the exchange"  # unless it is closed here
         watchdog = asyncio.ensure_future(self._watch(self._socket))
         try:
             self.last_message_s = time.monotonic()
@@ -148,7 +158,7 @@ class BackpackStream:
             watchdog.cancel()
             self._handler.on_lost()
             with suppress(aiohttp.ClientError, OSError):
-                await self.close()
+                await self._drop()
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         receive, on_message, now_s = socket.receive, self._handler.on_message, time.monotonic
@@ -203,5 +213,6 @@ class BackpackStream:
                     self._name,
                     time.monotonic() - last_s,
                 )
+                self._why_closed = "without a sign of life"
                 await socket.close()
                 return

@@ -16,7 +16,7 @@ from typing import override
 from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
 from hummingbot.core.api_throttler.data_types import RateLimit
 
-from .api.errors import NotSent
+from .api.errors import HeldBack
 from .backpack_backoff import new_backoff
 
 # The last part of the budget is kept for placing and cancelling orders.
@@ -85,7 +85,7 @@ class BackpackThrottler(AsyncThrottlerBase):
             patience_s: a request that would have to wait longer is given up.
 
         Raises:
-            NotSent: on entering, if the wait would be longer than `patience_s`.
+            HeldBack: on entering, if the wait would be longer than `patience_s`.
         """
         return Turn(self, limit_id, is_order=is_order, patience_s=patience_s)
 
@@ -145,8 +145,8 @@ class Turn:
         while (wait_s := self._throttler.wait_s(self._limit_id, is_order=self._is_order)) > 0:
             waited_s += wait_s
             if waited_s > self._patience_s:
-                reason = f"the request limit is used up for another {wait_s:.0f} s"
-                raise NotSent(self._limit_id, reason)
+                reason = f"the request limit is used up for another {wait_s:.0f} s."
+                raise HeldBack(self._limit_id, reason)
             await asyncio.sleep(wait_s)
 
     async def __aexit__(

@@ -13,11 +13,12 @@ from itertools import chain, repeat
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
 from hummingbot.logger import HummingbotLogger
 
-from .api.endpoints import ExecuteOrder, GetOrder, GetOrderHistory
-from .api.errors import BackpackError, DecodeError, OrderNotFound, Outcome
-from .api.models import HistoricOrder, OrderStatus, milliseconds
+from .api.endpoints import ExecuteOrder, GetOrder
+from .api.errors import BackpackError, OrderNotFound, Outcome
+from .api.models import HistoricOrder, OrderStatus
 from .api.replies import Rows
-from .backpack_constants import HISTORY_PAGE, UNKNOWN_ORDER_PATIENCE_S, UNKNOWN_ORDER_RETRY_S
+from .backpack_constants import UNKNOWN_ORDER_PATIENCE_S, UNKNOWN_ORDER_RETRY_S
+from .backpack_history import latest_orders
 from .backpack_order_tracker import BackpackOrderTracker
 from .backpack_translation import OrderReport, is_placed_by, report_of_history, report_of_order
 from .backpack_web_utils import RestClient
@@ -26,8 +27,6 @@ from .backpack_web_utils import RestClient
 _SHARED_LOOK_UP_S = 0.1
 # Between two questions for the latest orders.
 _LOOK_UP_PAUSE_S = 4.0
-# Longer than any order's fate stays unknown while the exchange answers.
-_LOOK_BACK_S = 120.0
 
 
 class NeverArrived(BackpackError):
@@ -49,6 +48,7 @@ class UnknownOrders:
         rest: asks the exchange.
         tracker: remembers orders that are given up.
         time_s: the exchange's time in seconds since the epoch.
+        not_before_ms: a time before which an order was certainly not made, by the exchange's clock.
         logger: of the connector.
         sleep: the connector's.
     """
@@ -58,17 +58,20 @@ class UnknownOrders:
         rest: RestClient,
         tracker: BackpackOrderTracker,
         time_s: Callable[[], float],
+        not_before_ms: Callable[[InFlightOrder], float],
         logger: HummingbotLogger,
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._rest = rest
         self._tracker = tracker
         self._time_s = time_s
+        self._not_before_ms = not_before_ms
         self._logger = logger
         self._sleep = sleep
         self._names: set[str] = set()
         self._request: asyncio.Task[Rows[HistoricOrder]] | None = None
         self._asked_s = -math.inf
+        self._since_ms = math.inf
 
     def __len__(self) -> int:
         """How many are being looked for."""
@@ -111,7 +114,7 @@ class UnknownOrders:
                 )
             asked_s = time.monotonic()
             try:
-                found = await self.look_up(request)
+                found = await self.look_up(order, request)
             except asyncio.CancelledError:
                 raise
             # Whatever goes wrong in a look-up, it is no evidence that ends an order.
@@ -127,47 +130,46 @@ class UnknownOrders:
         self._tracker.give_up(order)
         raise NeverArrived(error) from error
 
-    async def look_up(self, request: ExecuteOrder) -> OrderReport | None:
-        """The order that a request placed, open or ended; ``None`` if there certainly is none."""
+    async def look_up(self, order: InFlightOrder, request: ExecuteOrder) -> OrderReport | None:
+        """The order that a request placed, open or ended; ``None`` if there certainly is none.
+
+        Raises:
+            BackpackError: that is not known.
+        """
         try:
-            order = await self._rest.send(
+            found = await self._rest.send(
                 GetOrder(symbol=request.symbol, client_id=request.client_id)
             )
         except OrderNotFound:
-            rows = await self._recent_orders()
-            found = next((r for r in rows.read if is_placed_by(r, request)), None)
-            if found is not None:
-                return report_of_history(found)
-            if rows.unreadable:
-                raise rows.unreadable[0].error from None  # it may be this one
-            self._check_reach(rows)
+            rows = await self._orders_since(self._not_before_ms(order))
+            row = next((r for r in rows.read if is_placed_by(r, request)), None)
+            if row is not None:
+                return report_of_history(row)
+            for unreadable in rows.unreadable:
+                if unreadable.may_have_client_id(request.client_id):
+                    raise unreadable.error from None  # it may be this one
             return None
-        return report_of_order(order) if is_placed_by(order, request) else None
+        return report_of_order(found) if is_placed_by(found, request) else None
 
-    def _check_reach(self, rows: Rows[HistoricOrder]) -> None:
-        """Check that a page of the latest orders reaches back behind any that is looked up.
-
-        Raises:
-            DecodeError: it does not, so an order that is not on it may exist.
-        """
-        since_ms = (self._time_s() - _LOOK_BACK_S) * 1000
-        if len(rows.read) >= HISTORY_PAGE and milliseconds(rows.read[-1].created_at_utc) > since_ms:
-            reason = f"more than {HISTORY_PAGE} orders in {_LOOK_BACK_S:.0f} s"
-            raise DecodeError(GetOrderHistory.path, reason, b"")
-
-    async def _recent_orders(self) -> Rows[HistoricOrder]:
-        """The account's latest orders, asked after now.
+    async def _orders_since(self, since_ms: float) -> Rows[HistoricOrder]:
+        """The account's latest orders, asked after now and back to a time of the exchange's clock.
 
         However many orders are looked up, they share these requests: only 30 a minute are allowed,
         and fills need some of them.
         """
+        self._since_ms = min(self._since_ms, since_ms)
         if self._request is None:
-            self._request = asyncio.ensure_future(self._ask_recent_orders())
+            self._request = asyncio.ensure_future(self._ask_orders())
         return await asyncio.shield(self._request)
 
-    async def _ask_recent_orders(self) -> Rows[HistoricOrder]:
+    async def _ask_orders(self) -> Rows[HistoricOrder]:
         pause_s = self._asked_s + _LOOK_UP_PAUSE_S - time.monotonic()
         await self._sleep(max(pause_s, _SHARED_LOOK_UP_S))
         self._asked_s = time.monotonic()
         self._request = None  # who comes from now on needs a later answer
-        return await self._rest.send_rows(GetOrderHistory(limit=HISTORY_PAGE))
+        since_ms, self._since_ms = self._since_ms, math.inf
+        told: Rows[HistoricOrder] = Rows([], [])
+        async for rows in latest_orders(self._rest, since_ms=since_ms):
+            told.read.extend(rows.read)
+            told.unreadable.extend(rows.unreadable)
+        return told

@@ -68,6 +68,9 @@ class DepthSequence[D: Diff]:
         """
         last = self.last_update_id
         if last is None:
+            if self._buffer and diff.last_update_id < self._buffer[-1].first_update_id:
+                # The ids have started again, so what was kept belongs to no snapshot to come.
+                self._buffer.clear()
             self._buffer.append(diff)
             return None
         if diff.first_update_id == last + 1:

@@ -5,6 +5,7 @@
     BackpackError(IOError)
     ├─ TransportError            timeout, disconnect, unreachable host          UNKNOWN   BACKOFF
     │   └─ NotSent               no connection: nothing was sent                REJECTED  BACKOFF
+    │       └─ HeldBack          the connector itself did not send it           REJECTED  BACKOFF
     ├─ DecodeError               a reply or frame that does not fit its model   UNKNOWN   BACKOFF
     ├─ ApiError                  the exchange answered with an error
     │   ├─ AuthenticationError   key, signature or permission refused           REJECTED  NEVER
@@ -113,9 +114,11 @@ class BackpackError(IOError):
 class TransportError(BackpackError):
     """No reply: the request may or may not have reached the exchange."""
 
+    wording: ClassVar[str] = "{request}: no reply ({reason}). Check the network connection."
+
     def __init__(self, request: str, reason: str) -> None:
         reason = _shown(reason)
-        super().__init__(f"{request}: no reply ({reason}). Check the network connection.")
+        super().__init__(self.wording.format(request=request, reason=reason))
         self.request = request
         self.reason = reason
 
@@ -124,6 +127,12 @@ class NotSent(TransportError):
     """No connection could be made, so the request certainly did not reach the exchange."""
 
     outcome = Outcome.REJECTED
+
+
+class HeldBack(NotSent):
+    """It was not sent at all, such as for the request limits."""
+
+    wording = "{request}: not sent, because {reason}"
 
 
 class DecodeError(BackpackError):
@@ -392,13 +401,14 @@ def _kind(request: str, status: int, body: _Body) -> type[ApiError]:
 
 
 def _classify_text(request: str, status: int, body: bytes) -> ApiError:
-    said = _excerpt(body).strip()
-    if said.startswith("<"):
+    # Of the body itself: what may be shown of it begins with the same sign where a signature did.
+    if body.lstrip().startswith(b"<"):
         # A page of the CDN or its firewall: the request may not have reached the exchange.
         return ExchangeUnavailable(
             request, status, None, "the exchange's front end answered with a web page"
         )
-    return _by_status(status)(request, status, None, said or "empty reply")
+    said = _excerpt(body).strip() or "empty reply"
+    return _by_status(status)(request, status, None, said)
 
 
 def _by_status(status: int) -> type[ApiError]:

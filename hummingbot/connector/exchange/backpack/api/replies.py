@@ -56,6 +56,7 @@ def parse_reply[R](endpoint: Endpoint[R], status: int, body: bytes, *, response:
 class _Named(msgspec.Struct, rename="camel"):
     id: str | int | None = None
     order_id: str | int | None = None
+    client_id: str | int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,16 @@ class UnreadableRow:
     Attributes:
         error: says what does not fit.
         order_id: the order it speaks of, ``None`` if not even that can be read.
+        client_id: the order's client id as text, ``None`` if it has none or it cannot be read.
     """
 
     error: DecodeError
     order_id: str | None
+    client_id: str | None
+
+    def may_have_client_id(self, client_id: int) -> bool:
+        """Whether the row may speak of the order with a client id."""
+        return self.order_id is None or self.client_id == str(client_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +102,18 @@ def parse_rows[R](endpoint: Endpoint[list[R]], rows: Sequence[msgspec.Raw]) -> R
         except UNREADABLE as e:
             body = bytes(row)
             error = DecodeError(endpoint.name, str(e), body)
-            parsed.unreadable.append(UnreadableRow(error, _order_id_of(body)))
+            parsed.unreadable.append(_unreadable(error, body))
     return parsed
 
 
-def _order_id_of(row: bytes) -> str | None:
+def _unreadable(error: DecodeError, row: bytes) -> UnreadableRow:
     try:
         named = msgspec.json.decode(row, type=_Named)
     except UNREADABLE:
-        return None
+        return UnreadableRow(error, None, None)
     order_id = named.id if named.order_id is None else named.order_id
-    return None if order_id is None else str(order_id)
+    return UnreadableRow(error, _text(order_id), _text(named.client_id))
+
+
+def _text(value: str | int | None) -> str | None:
+    return None if value is None else str(value)

@@ -291,6 +291,14 @@ def little_patience(monkeypatch):
 
 
 @pytest.fixture
+def quick_time_outs(monkeypatch):
+    """Wait a third of a second for a reply and not ten."""
+    from hummingbot.connector.exchange.backpack import backpack_web_utils
+
+    monkeypatch.setattr(backpack_web_utils, "REQUEST_TIMEOUT_S", 0.3)
+
+
+@pytest.fixture
 def place(exchange):
     """Let any account place an order directly: ``place("maker", "Bid", "99.90", "50")``."""
 
@@ -341,9 +349,9 @@ def agree():
 
         await eventually_equal(ours_open, theirs_open)
         await eventually_equal(
-            lambda: sorted(_told_fill(fill) for t in traders for fill in t.events.fills()),
+            lambda: sorted(told_fill(fill) for t in traders for fill in t.events.fills()),
             lambda: sorted(
-                _true_fill(fill)
+                true_fill(fill)
                 for fill in engine.fills(account, limit=1000)[0]
                 if str(fill.order_id) not in foreign
             ),
@@ -364,7 +372,8 @@ def agree():
     return check
 
 
-def _told_fill(event):
+def told_fill(event):
+    """A fill as strategies are told it."""
     (fee,) = event.trade_fee.flat_fees
     return (
         event.exchange_order_id,
@@ -376,7 +385,8 @@ def _told_fill(event):
     )
 
 
-def _true_fill(fill):
+def true_fill(fill):
+    """The same fill as the exchange has recorded it."""
     return (
         str(fill.order_id),
         str(fill.trade_id),

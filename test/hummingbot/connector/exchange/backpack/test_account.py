@@ -6,7 +6,9 @@ from decimal import Decimal
 
 import pytest
 
+from hummingbot.connector.exchange.backpack import backpack_balances
 from hummingbot.connector.exchange.backpack.api.streams import BalanceUpdate
+from hummingbot.connector.exchange.backpack.simulator import wire_account
 from hummingbot.connector.exchange.backpack.simulator.local import AccountSettings
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.trade_fee import DeductedFromReturnsTradeFee
@@ -14,6 +16,8 @@ from hummingbot.core.data_type.trade_fee import DeductedFromReturnsTradeFee
 PAIR = "SOL-USDC"
 CAPITAL = "GET /api/v1/capital"
 LENT = "GET /api/v1/borrowLend/positions"
+ACCOUNT = "GET /api/v1/account"
+PLACE = "POST /api/v1/order"
 OPEN_ORDERS = "GET /api/v1/orders"
 
 
@@ -42,6 +46,12 @@ def lent(asset, quantity):
         "symbol": asset,
     }
     return json.dumps([position])
+
+
+@pytest.fixture
+def quick_check(monkeypatch):
+    """Give an event of the funds a fifth of a second to follow that of an order."""
+    monkeypatch.setattr(backpack_balances, "_EVENT_GRACE_S", 0.2)
 
 
 async def test_pseudo_assets_are_no_balances(trader, exchange):
@@ -81,8 +91,107 @@ async def test_lent_funds_count_as_available(trader, exchange, eventually, calls
         await trader.open(order_id)
         await trader.open(other_id)
         await eventually(lambda: connector.available_balances["USDC"] == Decimal("100151.0"))
-    bodies = {call.body.count(b'"autoLendRedeem":true') for call in calls.of("POST /api/v1/order")}
-    assert bodies == {0, 1}
+    assert [b'"autoLendRedeem":true' in call.body for call in calls.of(PLACE)] == [True, False]
+
+
+async def test_lent_funds_that_an_order_takes_back_are_not_counted_twice(
+    quick_check, trader, exchange, eventually, calls
+):
+    """They are among the balances again; the event says so, but not that nothing is lent now."""
+    connector = trader.connector
+    with exchange.faults.answer(200, lent("USDC", "1000"), LENT, times=None):
+        await connector._update_balances()
+    totals = set()
+    with exchange.faults.answer(200, "[]", LENT, times=None):
+        calls.all.clear()
+        await trader.open(connector.buy(PAIR, Decimal(1), OrderType.LIMIT, Decimal(99)))
+        exchange.engine.deposit("main", "USDC", Decimal(1000))
+
+        def is_told():
+            totals.add(connector.get_balance("USDC"))
+            return connector.available_balances["USDC"] == Decimal(101_000 - 99)
+
+        await eventually(is_told)
+    assert totals == {101_000}
+    assert 1 <= calls.count(LENT) <= 2
+
+
+async def test_funds_that_are_lent_as_soon_as_they_come_are_still_there(
+    quick_check, trader, exchange, quote, eventually, calls
+):
+    """With auto-lending the balances show nothing of what a fill brings."""
+    connector, engine = trader.connector, exchange.engine
+    account = wire_account.account((Decimal(8), Decimal(10)), 0) | {"autoLend": True}
+    with exchange.faults.answer(200, json.dumps(account), ACCOUNT):
+        await connector._update_trading_fees()
+    order_id = connector.buy(PAIR, Decimal(2), OrderType.LIMIT, Decimal("99.95"))
+    await trader.open(order_id)
+    held, _ = engine.balances("main")["SOL"]
+    shown = set()
+    with exchange.faults.answer(200, lent("SOL", str(held + 2)), LENT, times=None):
+        quote("Ask", "99.95", "2")
+        lent_now, _ = engine.balances("main")["SOL"]
+        engine.deposit("main", "SOL", -lent_now)
+
+        def is_told():
+            shown.add(connector.available_balances["SOL"])
+            return held + 2 in shown
+
+        await eventually(is_told)
+        assert shown <= {held, held + 2}
+        calls.all.clear()
+        connector.sell(PAIR, held + 2, OrderType.LIMIT, Decimal("100.50"))
+        await eventually(lambda: calls.count(PLACE))
+    assert b'"autoLendRedeem":true' in calls.of(PLACE)[0].body
+
+
+async def test_event_of_lent_funds_while_they_are_asked_for_leads_to_another_question(
+    quick_check, trader, exchange, eventually, calls
+):
+    """The answer that is under way may be older than the event."""
+    connector = trader.connector
+    with exchange.faults.answer(200, lent("USDC", "1000"), LENT, times=None):
+        await connector._update_balances()
+        with exchange.faults.delay_replies(0.5, CAPITAL, times=1) as late:
+            exchange.engine.deposit("main", "USDC", Decimal(1))
+            await late.wait_hit()
+            exchange.engine.deposit("main", "USDC", Decimal(2))
+        await eventually(lambda: connector.get_balance("USDC") == 101_003)
+
+
+async def test_events_of_funds_in_the_wrong_order_leave_the_newest(
+    quick_check, trader, exchange, eventually, calls
+):
+    """The older one is not believed, and the question that it leads to settles it."""
+    connector = trader.connector
+    calls.all.clear()
+    with exchange.faults.swap_frames("account.balanceUpdate") as fault:
+        exchange.engine.deposit("main", "USDC", Decimal(1))
+        await fault.wait_hit()
+        exchange.engine.deposit("main", "USDC", Decimal(2))
+        await eventually(lambda: connector.get_balance("USDC") == 100_003)
+        seen = set()
+
+        def is_asked():
+            seen.add(connector.get_balance("USDC"))
+            return calls.count(CAPITAL)
+
+        await eventually(is_asked)
+    assert seen == {100_003}
+
+
+async def test_funds_are_known_when_the_exchanges_clock_is_set_back(
+    quick_check, trader, exchange, eventually, agree
+):
+    """Its events look older than those before, and are asked about."""
+    exchange.engine.deposit("main", "USDC", Decimal(1))
+    await eventually(lambda: trader.connector.get_balance("USDC") == 100_001)
+    with exchange.faults.clock_skew(-60_000):
+        exchange.engine.deposit("main", "USDC", Decimal(2))
+        await eventually(lambda: trader.connector.get_balance("USDC") == 100_003)
+        exchange.engine.deposit("main", "USDC", Decimal(4))
+        await eventually(lambda: trader.connector.get_balance("USDC") == 100_007)
+    await agree(trader)
 
 
 async def test_borrowed_funds_are_not_taken_for_lent_ones(trader, exchange):
@@ -239,7 +348,7 @@ async def test_event_of_anothers_order_is_ignored(trader, place, agree, eventual
 
 
 async def test_funds_are_asked_for_when_the_undocumented_stream_does_not_tell_them(
-    exchange, trader, calls, quote, agree, eventually
+    quick_check, exchange, trader, calls, quote, agree, eventually
 ):
     """Long before the next poll, once for many orders."""
     with exchange.faults.skip_frames("account.balanceUpdate", times=None):
@@ -253,7 +362,7 @@ async def test_funds_are_asked_for_when_the_undocumented_stream_does_not_tell_th
 
 
 async def test_no_funds_are_asked_for_while_events_tell_them(
-    exchange, trader, calls, quote, eventually
+    quick_check, exchange, trader, calls, quote, eventually
 ):
     """Balances cost no request as long as the stream works."""
     before = calls.count(CAPITAL)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from contextlib import suppress
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -13,6 +14,8 @@ from hummingbot.connector.exchange.backpack.api.errors import StreamError
 from hummingbot.connector.exchange.backpack.backpack_backoff import new_backoff
 from hummingbot.connector.exchange.backpack.backpack_stream import BackpackStream
 from hummingbot.connector.exchange.backpack.backpack_web_utils import Connections
+
+from .model.virtual_time import VirtualLoop, virtual_time
 
 LOGGER = logging.getLogger("test_backpack_stream")
 
@@ -25,6 +28,7 @@ class Server:
         self.received = []
         self.pongs = []
         self.refuses = False
+        self.elsewhere = None
 
     async def start(self):
         self._runner = web.ServerRunner(
@@ -38,6 +42,8 @@ class Server:
     async def _serve(self, request):
         if self.refuses:
             return web.Response(status=503)
+        if self.elsewhere is not None:
+            return web.Response(status=302, headers={"Location": self.elsewhere})
         socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
         self.sockets.append(socket)
@@ -89,6 +95,15 @@ async def server():
 
 
 @pytest.fixture
+async def stranger():
+    """Another server, whom nobody should come to."""
+    running = Server()
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
 async def running(server):
     """A stream that runs, its handler, and how long it wanted to sleep each time."""
     handler, delays_s = Handler(), []
@@ -135,6 +150,32 @@ async def test_stream_subscribes_anew_on_each_connection(server, running, eventu
         await eventually(lambda n=number: handler.lost == n)
     await eventually(lambda: stream.connects == 6)
     assert len(set(server.received)) == 1
+
+
+async def test_stream_follows_no_redirection(server, stranger, running, eventually):
+    """Whoever is named would get the account's signed subscription."""
+    _, _, delays_s = running
+    await eventually(lambda: server.received)
+    server.elsewhere = stranger.url.replace("ws:", "http:")
+    await server.sockets[0].close()
+    await eventually(lambda: len(delays_s) >= 3)
+    assert stranger.sockets == []
+    server.elsewhere = None
+    await eventually(lambda: len(server.sockets) == 2)
+
+
+async def test_stream_says_who_closed_it(server, running, eventually, caplog):
+    """Who looks for the cause of a lost connection must not be sent to the wrong place."""
+    stream, _, _ = running
+    await eventually(lambda: server.received)
+    await server.sockets[0].close()
+    await eventually(lambda: len(server.received) == 2)
+    assert "is down (closed by the exchange)" in caplog.text
+    caplog.clear()
+    await stream.close("we had enough")
+    await eventually(lambda: len(server.received) == 3)
+    assert "is down (we had enough)" in caplog.text
+    assert "by the exchange" not in caplog.text
 
 
 @pytest.mark.parametrize("error", [StreamError("gap"), ValueError("a mistake of ours")])
@@ -225,3 +266,76 @@ def test_backoff_of_the_connector_scatters_its_delays():
     delays_s = {new_backoff().next_delay_s() for _ in range(50)}
     assert len(delays_s) > 40
     assert all(0.75 <= delay_s <= 1.25 for delay_s in delays_s)
+
+
+# === connections on which nothing comes
+
+
+class QuietSocket:
+    """A connection that never says anything, except perhaps in answer to a ping."""
+
+    def __init__(self, *, answers):
+        self._answers = answers
+        self._received = asyncio.Queue()
+        self.pings = 0
+        self.closed = False
+
+    async def receive(self):
+        return await self._received.get()
+
+    async def send_str(self, text): ...
+
+    async def ping(self):
+        self.pings += 1
+        if self._answers:
+            self._received.put_nowait(aiohttp.WSMessage(aiohttp.WSMsgType.PONG, b"", None))
+
+    async def close(self):
+        self.closed = True
+        self._received.put_nowait(aiohttp.WSMessage(aiohttp.WSMsgType.CLOSED, None, None))
+
+
+@pytest.fixture
+def watched():
+    """Let minutes pass on a quiet connection: ``watched(minutes, answers=True)``.
+
+    By the times of the ordinary operation; gives the connections that were made.
+    """
+
+    def run(minutes, *, answers):
+        sockets = []
+
+        async def connect(*_, **__):
+            sockets.append(QuietSocket(answers=answers))
+            return sockets[-1]
+
+        async def url():
+            return "ws://exchange.invalid"
+
+        with virtual_time() as clock:
+            loop = VirtualLoop(clock)
+            Connections._sessions[loop] = SimpleNamespace(closed=False, ws_connect=connect)
+            stream = BackpackStream("test", url, Handler(), LOGGER)
+            loop.call(lambda: asyncio.ensure_future(stream.run()))
+            loop.advance(60 * minutes)
+            loop.end()
+            loop.close()
+        return sockets
+
+    return run
+
+
+def test_connection_without_a_sign_of_life_is_given_up_within_two_minutes(watched, caplog):
+    """Nobody has closed it, so nothing else would show it; then the next one is tried."""
+    first, *others = watched(2, answers=False)
+    assert first.pings == 1
+    assert first.closed
+    assert others
+    assert "is down (without a sign of life)" in caplog.text
+    assert "closed by the exchange" not in caplog.text
+
+
+def test_quiet_connection_whose_pings_are_answered_is_kept(watched):
+    """A night without an order makes no event."""
+    (only,) = watched(60, answers=True)
+    assert only.pings >= 100

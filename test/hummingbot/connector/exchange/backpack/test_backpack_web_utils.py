@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from decimal import Decimal
 
 import pytest
 from aiohttp import web
@@ -32,13 +33,16 @@ from hummingbot.connector.exchange.backpack.backpack_environments import (
 from hummingbot.connector.exchange.backpack.backpack_web_utils import (
     CachedTimeSynchronizer,
     Connections,
+    Redirected,
     RestClient,
     create_throttler,
 )
+from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 
 REST_URL, WS_URL = "BACKPACK_REST_URL", "BACKPACK_WS_URL"
+PAIR = "SOL-USDC"
 
 
 @pytest.fixture(autouse=True)
@@ -219,7 +223,40 @@ async def test_redirection_is_not_followed(answering, request_, status):
     with pytest.raises(ExchangeUnavailable) as failed:
         await client_of(await answering(redirect)).send(request_)
     assert failed.value.outcome is Outcome.UNKNOWN
+    assert "redirect" in str(failed.value)
     assert seen == [request_.path]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirection_is_not_followed_by_hummingbots_assistants_either(
+    exchange, answering, status
+):
+    """They sign too, and know nothing of it; to whom it leads must not see a signature."""
+    strangers = []
+
+    async def stranger(request):
+        strangers.append(request)
+        return web.json_response({})
+
+    elsewhere = await answering(stranger)
+
+    async def redirect(request):
+        return web.Response(status=status, headers={"Location": elsewhere})
+
+    url = await answering(redirect)
+    auth = BackpackAuth(exchange.api_key, exchange.api_secret, time.time)
+    factory = web_utils.build_api_factory(auth=auth)
+    rest = await factory.get_rest_assistant()
+    with pytest.raises(Redirected):
+        await rest.execute_request(
+            url=url + GetCapital.path,
+            throttler_limit_id=GetCapital.path,
+            is_auth_required=True,
+        )
+    socket = await factory.get_ws_assistant()
+    with pytest.raises(Redirected):
+        await socket.connect(ws_url=url)
+    assert strangers == []
 
 
 @pytest.mark.parametrize(
@@ -276,6 +313,38 @@ async def test_clock_is_corrected_and_the_request_sent_once_more(exchange, calls
         with pytest.raises(ClockSkewError):
             await helpless.send(GetCapital())
     assert len(calls.all) == 3
+
+
+async def test_refusal_for_the_clock_stays_definite_when_the_time_cannot_be_asked(
+    exchange, trader, calls, eventually
+):
+    """The order is not looked up, and its failure says what was wrong; the next one goes well."""
+    connector, faults = trader.connector, exchange.faults
+    expired = faults.refuse(400, "INVALID_CLIENT_REQUEST", "Request has expired", ORDER.name)
+    with expired, faults.server_error(GetTime().name, times=1) as unanswered:
+        order_id = connector.buy(PAIR, Decimal(2), OrderType.LIMIT, Decimal("99.50"))
+        await eventually(lambda: trader.events.names(order_id) == ["Failure"], 2)
+    assert unanswered.hits == 1
+    assert "Request has expired" in trader.events.why_failed(order_id)
+    assert "never accepted" not in trader.events.why_failed(order_id)
+    assert calls.count("GET /api/v1/order") == 0
+    order_id = connector.buy(PAIR, Decimal(2), OrderType.LIMIT, Decimal("99.50"))
+    await trader.open(order_id)
+
+
+async def test_order_that_cannot_be_signed_for_want_of_the_time_was_certainly_not_sent(
+    exchange, trader, calls, eventually
+):
+    """Whatever became of the question for the time, the order itself never left."""
+    connector = trader.connector
+    connector._time_synchronizer.clear_time_offset_ms_samples()
+    with exchange.faults.server_error(GetTime().name, times=None):
+        order_id = connector.buy(PAIR, Decimal(2), OrderType.LIMIT, Decimal("99.50"))
+        await eventually(lambda: trader.events.names(order_id) == ["Failure"], 2)
+    assert "not sent, because the exchange's time is not known" in trader.events.why_failed(
+        order_id
+    )
+    assert calls.count(ORDER.name) == calls.count("GET /api/v1/order") == 0
 
 
 async def test_server_time_is_in_milliseconds(exchange, monkeypatch):

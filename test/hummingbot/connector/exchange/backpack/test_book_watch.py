@@ -61,9 +61,9 @@ async def test_topic_that_fell_silent_is_found_and_the_book_not_ready_until_it_s
 
 
 async def test_topic_that_stays_silent_gets_a_new_connection(
-    quick_reconnects, exchange, trader, source, quote, eventually
+    quick_reconnects, exchange, trader, source, quote, eventually, caplog
 ):
-    """Subscribing anew has not helped three times."""
+    """Subscribing anew has not helped three times; the log does not blame the exchange."""
     with exchange.faults.skip_frames(f"depth.{SYMBOL}", times=None):
         for n in range(400):
             quote("Bid", f"{99 + n % 90 / 100:.2f}", "1")
@@ -71,6 +71,8 @@ async def test_topic_that_stays_silent_gets_a_new_connection(
             if source.stream.connects > 1:
                 break
     assert source.stream.connects > 1
+    assert "is down (its topics had fallen silent)" in caplog.text
+    assert "closed by the exchange" not in caplog.text
     quote("Bid", "99.97", "1")
     await trader.ready()
 
@@ -146,6 +148,37 @@ async def test_comparison_is_given_up_when_the_exchange_refuses_it(
     assert trader.connector.ready
     assert "Best prices are not compared" in caplog.text
     assert source.stream.connects == 1
+
+
+async def test_update_ids_that_start_again_are_found(
+    exchange, trader, source, quote, eventually, monkeypatch
+):
+    """Each later diff looks old, so the book would stand still for ever and count as right."""
+    exchange.engine.set_next_update_id(SYMBOL, 1)
+    quote("Bid", "100.00", "1")
+    await eventually(lambda: best_prices(trader) == (100.0, 100.1))
+    assert (source.differences, source.silences) == (1, 0)
+    await trader.ready()
+    monkeypatch.setattr(watch, "SILENCE_S", math.inf)
+    quote("Bid", "100.05", "1")
+    await eventually(lambda: best_prices(trader) == (100.05, 100.1))
+    assert source.stream.connects == 1
+
+
+async def test_answer_that_the_book_has_overtaken_is_no_evidence(
+    exchange, trader, source, quote, eventually, monkeypatch
+):
+    """The market moved while the exchange answered."""
+    loads = source.resyncs
+    with exchange.faults.delay_replies(0.3, DEPTH, times=1) as question:
+        await question.wait_hit()
+        monkeypatch.setattr(watch, "SILENCE_S", math.inf)
+        quote("Bid", "99.95", "1")
+        await eventually(lambda: best_prices(trader) == (99.95, 100.1))
+        looking = source._watch._looking[SYMBOL]
+        await eventually(lambda: source._watch._looking[SYMBOL] is not looking)
+    assert (source.differences, source.silences, source.resyncs) == (0, 0, loads)
+    assert trader.connector.ready
 
 
 # === markets that close and open

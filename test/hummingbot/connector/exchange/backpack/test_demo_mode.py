@@ -262,6 +262,14 @@ async def test_a_pair_can_be_added_while_it_runs(start_demo, eventually):
     await eventually(lambda: trader.connector.get_price("BTC-USDC", is_buy=True) > 0)
 
 
+async def test_a_pair_that_takes_the_place_of_another_comes_to_life(start_demo, eventually):
+    """As many pairs as before, but not the same."""
+    trader = await start_demo(domain="demo", **SYNTHETIC)
+    assert await trader.connector.remove_trading_pair(PAIR)
+    assert await trader.connector.add_trading_pair("BTC-USDC")
+    await eventually(lambda: list(trader.connector.order_books["BTC-USDC"].ask_entries()))
+
+
 async def test_the_mid_price_follows_the_source_with_its_next_frame(
     monkeypatch, exchange, quote, start_demo, eventually
 ):
@@ -322,8 +330,9 @@ async def test_every_line_of_the_log_says_that_it_is_demo_money(start_demo, even
     caplog.set_level("INFO")
     trader = await start_demo(domain="demo", **SYNTHETIC)
     await trade_everything(trader, eventually)
-    ours = [r for r in caplog.records if "connector" in r.name and "backpack" in r.name]
-    assert ours
+    assert await trader.connector.add_trading_pair("BTC-USDC")
+    ours = [r for r in caplog.records if re.search(r"backpack|order_book_tracker", r.name)]
+    assert {r.funcName for r in ours} >= {"_init_order_book", "add_trading_pair"}
     for record in ours:
         assert record.getMessage().startswith("[demo money] "), (record.name, record.getMessage())
 

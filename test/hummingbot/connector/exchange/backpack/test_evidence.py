@@ -1,5 +1,6 @@
 """What ends an order, and what does not: only definite evidence does."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -52,16 +53,23 @@ async def test_absence_counts_once_however_often_is_asked(trader, exchange):
 
 
 async def test_order_given_up_that_appears_is_cancelled(
-    trader, exchange, eventually, little_patience, monkeypatch
+    quick_lost_orders, little_patience, trader, exchange, eventually, monkeypatch
 ):
     """The request arrived long after anybody believed in it: nothing may rest there unwatched."""
-    monkeypatch.setattr(type(trader.connector), "SHORT_POLL_INTERVAL", 0.2)
-    with exchange.faults.delay_requests(little_patience + 1.5, PLACE):
-        monkeypatch.setattr(trader.connector.rest, "_timeout", short_timeout())
-        order_id = trader.connector.buy(PAIR, Decimal(2), OrderType.LIMIT, Decimal("99.50"))
-        order = await trader.done(order_id)
-        assert order.is_failure
-        await eventually(lambda: exchange.engine.order_history("main")[1] == 1)
+    may_arrive = asyncio.Event()
+
+    async def late(call, proceed):
+        if call.operation == PLACE:
+            await may_arrive.wait()
+        return await proceed()
+
+    exchange.faults.rest.append(late)
+    monkeypatch.setattr(trader.connector.rest, "_timeout", short_timeout())
+    order_id = trader.connector.buy(PAIR, Decimal(2), OrderType.LIMIT, Decimal("99.50"))
+    order = await trader.done(order_id)
+    assert order.is_failure
+    may_arrive.set()
+    await eventually(lambda: exchange.engine.order_history("main")[1] == 1)
     await eventually(lambda: not exchange.engine.open_orders("main"))
     assert trader.events.names(order_id) == ["Failure"]
 

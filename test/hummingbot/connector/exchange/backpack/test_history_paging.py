@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from hummingbot.connector.exchange.backpack import backpack_constants
+from hummingbot.connector.exchange.backpack import backpack_constants, backpack_history
 from hummingbot.connector.exchange.backpack import backpack_reconciliation as reconciliation
 from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.data_type.in_flight_order import OrderState
@@ -18,7 +18,7 @@ ORDER_EVENTS = "account.orderUpdate"
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch):
     """Three rows a page instead of a thousand."""
-    monkeypatch.setattr(reconciliation, "HISTORY_PAGE", 3)
+    monkeypatch.setattr(backpack_history, "HISTORY_PAGE", 3)
     monkeypatch.setattr(reconciliation, "_CREATION_MARGIN_MS", 0)
 
 
@@ -100,3 +100,35 @@ async def test_order_of_unknown_age_does_not_stop_a_poll(exchange, trader, quote
         quote("Ask", "99.92", "4")
         await trader.connector._update_order_status()
     assert all(o.is_filled for o in (order, *others))
+
+
+@pytest.mark.usefixtures("little_patience", "quick_time_outs")
+async def test_order_of_unknown_fate_is_looked_for_back_to_its_creation(
+    exchange, trader, busy_account
+):
+    """Nothing could be asked for a long time, in which another bot of the account went on."""
+    faults = exchange.faults
+    with faults.skip_frames(ORDER_EVENTS, times=None):
+        with (
+            faults.server_error("GET /api/v1/order", times=None),
+            faults.server_error("GET /api/v1/orders", times=None),
+            faults.accept_then_hang("POST /api/v1/order") as accepted,
+        ):
+            order_id = trader.connector.buy(PAIR, Decimal(2), OrderType.LIMIT, Decimal("100.10"))
+            await accepted.wait_hit()
+            busy_account(8)
+        await trader.done(order_id)
+    assert trader.events.names(order_id) == ["Created", "Filled", "Completed"]
+
+
+@pytest.mark.usefixtures("little_patience", "quick_time_outs")
+async def test_order_that_never_arrived_is_given_up_on_a_busy_account(
+    exchange, trader, busy_account
+):
+    """However many orders others place, the history reaches back to before it was made."""
+    with exchange.faults.cut_before_arrival("POST /api/v1/order") as cut:
+        order_id = trader.connector.buy(PAIR, Decimal(2), OrderType.LIMIT, Decimal("99.95"))
+        await cut.wait_hit()
+        busy_account(12)
+        await trader.done(order_id)
+    assert trader.events.names(order_id) == ["Failure"]

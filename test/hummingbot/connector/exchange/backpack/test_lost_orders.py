@@ -6,8 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from hummingbot.connector.exchange.backpack import backpack_constants
-from hummingbot.connector.exchange.backpack.backpack_exchange import BackpackExchange
 from hummingbot.core.data_type.common import OrderType
 
 PAIR = "SOL-USDC"
@@ -15,11 +13,7 @@ OPEN_ORDERS = "GET /api/v1/orders"
 HISTORY = "GET /wapi/v1/history/orders"
 
 
-@pytest.fixture(autouse=True)
-def _quick_loops(monkeypatch):
-    """Let Hummingbot look after lost orders five times a second instead of every five."""
-    monkeypatch.setattr(BackpackExchange, "SHORT_POLL_INTERVAL", 0.2)
-    monkeypatch.setattr(backpack_constants, "ABSENCE_PAUSE_S", 0.05)
+pytestmark = pytest.mark.usefixtures("quick_lost_orders")
 
 
 @pytest.fixture
@@ -80,3 +74,46 @@ async def test_lost_order_that_filled_unseen_is_found_in_the_history(
     await forgotten(trader, lost.order, eventually)
     assert lost.order.executed_amount_base == 2
     assert trader.events.names(lost.order.client_order_id) == ["Created", "Failure", "Filled"]
+
+
+async def test_lost_order_that_appears_after_it_was_forgotten_is_cancelled(
+    trader, exchange, lost, eventually
+):
+    """One more empty answer, and then the exchange lists it."""
+    await forgotten(trader, lost.order, eventually)
+    lost.end_faults()
+    another = trader.connector.buy(PAIR, Decimal(1), OrderType.LIMIT, Decimal("99.50"))
+    await trader.open(another)
+    trader.connector.request_reconciliation()
+    await eventually(lambda: len(exchange.engine.open_orders("main")) == 1)
+
+
+async def test_lost_order_that_is_unknown_for_good_is_forgotten(trader, exchange, lost, eventually):
+    """Hummingbot would ask for it as long as the bot runs."""
+    with exchange.faults.skip_frames("account.orderUpdate", times=None):
+        exchange.engine.cancel("main", "SOL_USDC", order_id=int(lost.order.exchange_order_id))
+    await forgotten(trader, lost.order, eventually)
+
+
+async def test_lost_order_is_cancelled_at_a_stop(trader, exchange, lost):
+    """It rests on the exchange, whatever the bot was told."""
+    lost.end_faults()
+    await trader.connector.cancel_all(5)
+    assert exchange.engine.open_orders("main") == []
+
+
+async def test_an_old_event_of_an_order_that_has_ended_brings_nothing_back(
+    trader, exchange, caplog, calls, eventually
+):
+    """Its acceptance is told after its end: nothing is open, and nothing is to be cancelled."""
+    connector = trader.connector
+    resting = connector.sell(PAIR, Decimal(1), OrderType.LIMIT, Decimal("100.05"))
+    await trader.open(resting)
+    with exchange.faults.swap_frames("account.orderUpdate", times=1) as swapped:
+        order_id = connector.buy(PAIR, Decimal(1), OrderType.LIMIT, Decimal("100.05"))
+        await trader.done(order_id)
+        await swapped.wait_hit()
+    await eventually(lambda: connector.health.account_age_s < 1)
+    assert order_id not in connector._order_tracker.lost_orders
+    assert "taken for failed" not in caplog.text
+    assert calls.count("DELETE /api/v1/order") == 0

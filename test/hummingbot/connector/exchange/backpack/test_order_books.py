@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,8 +21,8 @@ from hummingbot.core.event.event_forwarder import EventForwarder
 from hummingbot.core.event.events import MarketEvent, OrderBookEvent
 
 PAIR = "SOL-USDC"
-DEPTH = "GET /api/v1/depth"
-TICKER = "GET /api/v1/ticker"
+DEPTH, DEPTH_TOPIC = "GET /api/v1/depth", "depth.SOL_USDC"
+STORM_S, LEAST_LOADS, MOST_LOADS = 1.0, 3, 15
 
 
 def levels(book):
@@ -215,6 +216,41 @@ async def test_book_answers_what_a_taker_would_pay(trader, quote, eventually):
         Decimal("100.15")
     )
     assert connector.get_price_for_volume(PAIR, True, Decimal(60)).result_price == Decimal("100.20")
+
+
+# === books that break again and again
+
+
+@pytest.fixture
+def losing(exchange):
+    """Every second message of the book gets lost, as long as ``losing.goes_on``."""
+    state = SimpleNamespace(goes_on=True, seen=0)
+
+    def lose(name, account_id, data):
+        if name != DEPTH_TOPIC or not state.goes_on:
+            return [data]
+        state.seen += 1
+        return [data] if state.seen % 2 else []
+
+    exchange.faults.frames.append(lose)
+    yield state
+    exchange.faults.frames.remove(lose)
+
+
+async def test_book_that_gaps_again_and_again_is_not_loaded_without_end(
+    trader, exchange, quote, calls, losing, eventually
+):
+    """Each load costs a request that other books and orders may need; at the end it is right."""
+    calls.all.clear()
+    began_s = time.monotonic()
+    while time.monotonic() - began_s < STORM_S:
+        quote("Bid", f"99.{losing.seen % 80:02}", "1")
+        await asyncio.sleep(0.005)
+    assert LEAST_LOADS <= calls.count(DEPTH) <= MOST_LOADS
+    losing.goes_on = False
+    quote("Bid", "99.95", "1")
+    await trader.ready()
+    await eventually(lambda: trader.connector.get_price(PAIR, False) == Decimal("99.95"))
 
 
 # === paper trade

@@ -113,29 +113,6 @@ async def test_streams_dropped_again_and_again_lose_nothing(
     await agree(trader)
 
 
-async def test_exchange_restarted_on_the_same_port_is_found_again(
-    trader, exchange, quote, agree, eventually
-):
-    """Orders survive in the exchange; the connector finds it, its book and its fills again."""
-    order_id = await resting(trader, "99.97")
-    port = int(exchange.rest_url.rpartition(":")[2])
-    exchange.settings = replace(exchange.settings, port=port)
-
-    await exchange.stop()
-    await eventually(lambda: not trader.connector.ready)
-    quote("Ask", "99.97", "2")
-    quote("Bid", "99.80", "1")
-    await asyncio.sleep(0.3)  # several attempts to connect find nobody
-    assert order_id in trader.connector.in_flight_orders
-    await exchange.start()
-    await trader.ready(timeout_s=20)
-
-    await trader.done(order_id, timeout_s=20)
-    assert trader.events.names(order_id) == ["Created", "Filled", "Completed"]
-    await eventually(lambda: is_right(trader, exchange))
-    await agree(trader)
-
-
 async def test_exchange_that_is_down_at_the_start_is_waited_for(
     exchange, quote, start_trader, agree, caplog
 ):
@@ -232,7 +209,7 @@ async def test_fill_that_the_stream_lost_is_found_by_the_poll(
 
 
 async def test_fill_that_the_stream_lost_does_not_delay_the_next_ones(
-    trader, exchange, quote, agree, eventually
+    little_patience, trader, exchange, quote, agree, eventually
 ):
     """A lost first fill is noticed by the second, which counts both."""
     order_id = await resting(trader, "99.97", amount=3)
@@ -319,19 +296,6 @@ async def test_five_pairs_are_right_again_after_a_drop(exchange, start_trader, c
     assert calls.count(DEPTH) == 5
     set_level(exchange, "Bid", "3", "10", "JTO_USDC")
     await eventually(lambda: is_right(trader, exchange, *FIVE_PAIRS))
-
-
-async def test_drop_during_a_snapshot_does_not_mix_two_connections(trader, exchange, eventually):
-    """The snapshot asked for on the first connection is useless on the second."""
-    with exchange.faults.delay_replies(0.3, DEPTH) as late:
-        exchange.faults.drop_websockets()
-        await late.wait_hit()
-        exchange.faults.drop_websockets()
-        set_level(exchange, "Bid", "99.70", "5")  # in no stream, and not in the first snapshot
-        await eventually(lambda: late.hits >= 2)
-        set_level(exchange, "Ask", "100.40", "3")
-        await trader.ready()
-    await eventually(lambda: is_right(trader, exchange))
 
 
 async def test_snapshot_that_fails_is_asked_again(trader, exchange, eventually):

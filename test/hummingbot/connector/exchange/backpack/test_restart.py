@@ -30,38 +30,6 @@ def cancel_at_the_exchange(exchange, exchange_order_id):
     exchange.engine.cancel("main", "SOL_USDC", order_id=int(exchange_order_id))
 
 
-async def test_restart_takes_up_every_order_as_the_exchange_has_it(
-    exchange, trader, quote, start_trader, agree
-):
-    """Resting, filled, partly filled, cancelled and both: five orders, each with its own end."""
-    untouched, _ = await resting(trader, "99.50")
-    filled, _ = await resting(trader, "99.98")
-    half_filled, _ = await resting(trader, "99.97")
-    half_cancelled, id_of_half_cancelled = await resting(trader, "99.96")
-    cancelled, id_of_cancelled = await resting(trader, "99.40")
-    states = await saved(trader)
-    assert len(states) == 5
-
-    quote("Ask", "99.97", "2.75")  # all of 99.98, the beginning of 99.97
-    cancel_at_the_exchange(exchange, id_of_cancelled)
-    quote("Ask", "99.97", "0.5")
-    quote("Ask", "99.96", "1")  # the rest of 99.97 and the beginning of 99.96
-    cancel_at_the_exchange(exchange, id_of_half_cancelled)
-
-    restarted = await start_trader(exchange, restored=states)
-    for order_id in (filled, half_filled, half_cancelled, cancelled):
-        await restarted.done(order_id)
-
-    names = restarted.events.names
-    assert names(untouched) == []
-    assert names(filled) == ["Filled", "Completed"]
-    assert names(half_filled) == ["Filled", "Filled", "Filled", "Completed"]
-    assert names(half_cancelled) == ["Filled", "Cancelled"]
-    assert names(cancelled) == ["Cancelled"]
-    assert set(restarted.connector.in_flight_orders) == {untouched}
-    await agree(trader, restarted)
-
-
 async def test_restart_does_not_count_known_fills_again(
     exchange, trader, quote, start_trader, agree, eventually
 ):
@@ -262,7 +230,7 @@ async def test_restart_while_the_exchange_answers_with_errors_concludes_nothing(
         exchange.faults.server_error("GET /wapi/v1/history/fills", times=times) as third,
     ):
         restarted = await start_trader(exchange, restored=states)
-        monkeypatch.setattr(restarted.connector, "LONG_POLL_INTERVAL", 0.2)
+        monkeypatch.setattr(restarted.connector, "SHORT_POLL_INTERVAL", 0.2)
         await restarted.done(filled)
         assert (first.hits, second.hits, third.hits) == (times, times, times)
 

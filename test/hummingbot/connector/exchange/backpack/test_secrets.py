@@ -484,3 +484,17 @@ async def test_the_check_finds_a_signature(listener, wire, nothing_is_told, trad
     listener.handle(debug_record("failed", error=error))
     with pytest.raises(AssertionError, match="a signature was told"):
         nothing_is_told()
+
+
+async def test_the_watch_of_the_suite_knows_all_that_must_not_be_told(
+    secret_watch, wire, exchange, trader, quote, eventually
+):
+    """Whatever way a signature is made in, and whoever makes the keys."""
+    await trade(trader, quote, eventually)
+    hidden = [exchange.api_secret, *wire.signatures]
+    assert len(hidden) > 10
+    logger = logging.getLogger("test_secrets")
+    for text in hidden:
+        logger.debug(text)
+    found, secret_watch.found = secret_watch.found, []
+    assert len(found) == len(hidden)

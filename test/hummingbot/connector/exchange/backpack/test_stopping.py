@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from hummingbot.connector.exchange.backpack import backpack_unknown_orders
 from hummingbot.core.data_type.common import OrderType
 
 from .conftest import CANCEL, PLACE
@@ -73,3 +74,18 @@ async def test_a_refused_cancellation_is_reported_and_does_not_hold_the_stop_up(
     with exchange.faults.server_error(operation=CANCEL):
         results = await trader.connector.cancel_all(5)
     assert [(result.order_id, result.success) for result in results] == [(order_id, False)]
+
+
+async def test_an_order_of_unknown_fate_that_the_stop_cancels_is_reported(
+    trader, exchange, agree, monkeypatch, little_patience
+):
+    """It rests, and nobody has told so yet."""
+    monkeypatch.setattr(backpack_unknown_orders, "UNKNOWN_ORDER_RETRY_S", (1.5,))
+    with exchange.faults.skip_frames("account.orderUpdate", times=None):
+        with exchange.faults.server_error(PLACE, executed=True) as accepted:
+            order_id = bid(trader)
+            await accepted.wait_hit()
+        results = await trader.connector.cancel_all(10)
+    assert [(result.order_id, result.success) for result in results] == [(order_id, True)]
+    assert exchange.engine.open_orders("main") == []
+    await agree(trader)

@@ -288,20 +288,6 @@ async def test_hooks_of_hummingbots_base_do_the_same(trader, exchange, agree):
 # === cancelling
 
 
-async def test_cancel_of_a_filled_order_records_the_fill(trader, exchange, quote, agree):
-    """The order filled unseen; the refused cancellation leads to its history, not to a guess."""
-    order_id = send(trader, BUY, 1, "99.95")
-    order = await trader.open(order_id)
-    with exchange.faults.skip_frames("account.orderUpdate", times=None):
-        quote("Ask", "99.95", "1")
-        trader.connector.cancel(PAIR, order_id)
-        await trader.done(order_id)
-
-    assert order.is_filled
-    assert trader.events.names(order_id) == ["Created", "Filled", "Completed"]
-    await agree(trader)
-
-
 async def test_cancel_of_an_order_that_is_known_to_be_filled_asks_nothing(trader, calls, agree):
     """The order is done: there is nothing to cancel and nothing to tell."""
     order_id = send(trader, BUY, 1)
@@ -337,7 +323,9 @@ async def test_cancel_that_loses_the_race_against_the_fill(
     await agree(trader)
 
 
-async def test_cancel_that_meets_a_partial_fill_keeps_it(trader, exchange, quote, agree):
+async def test_cancel_that_meets_a_partial_fill_keeps_it(
+    little_patience, trader, exchange, quote, agree
+):
     """The reply to the cancellation counts a fill that no event has told yet."""
     order_id = send(trader, SELL, 2, "100.05")
     order = await trader.open(order_id)
@@ -352,41 +340,6 @@ async def test_cancel_that_meets_a_partial_fill_keeps_it(trader, exchange, quote
 
     assert order.is_cancelled
     assert trader.events.names(order_id) == ["Created", "Filled", "Cancelled"]
-    await agree(trader)
-
-
-async def test_cancel_that_is_accepted_for_later_waits_for_the_end(
-    trader, exchange, agree, eventually
-):
-    """After a 202 the order is neither cancelled nor forgotten until the exchange says so."""
-    order_id = send(trader, BUY, 1, "99.50")
-    order = await trader.open(order_id)
-    with exchange.faults.late_cancels(0.3):
-        trader.connector.cancel(PAIR, order_id)
-        await eventually(lambda: order.current_state is OrderState.PENDING_CANCEL)
-    assert trader.events.names(order_id) == ["Created"]
-    await agree(trader)
-
-    await trader.done(order_id)
-
-    assert trader.events.names(order_id) == ["Created", "Cancelled"]
-    await agree(trader)
-
-
-async def test_cancel_accepted_for_later_loses_against_a_fill(
-    trader, exchange, quote, agree, eventually
-):
-    """The order fills between the 202 and the cancellation: it completes."""
-    order_id = send(trader, BUY, 1, "99.95")
-    order = await trader.open(order_id)
-    with exchange.faults.late_cancels(0.3):
-        trader.connector.cancel(PAIR, order_id)
-        await eventually(lambda: order.current_state is OrderState.PENDING_CANCEL)
-        quote("Ask", "99.95", "1")
-        await trader.done(order_id)
-
-    assert order.is_filled
-    assert trader.events.names(order_id) == ["Created", "Filled", "Completed"]
     await agree(trader)
 
 

@@ -185,23 +185,6 @@ async def test_reply_that_comes_after_all_events_changes_nothing(trader, exchang
     await agree(trader)
 
 
-async def test_events_that_come_twice_are_told_once(trader, exchange, quote, agree):
-    """Every order event is duplicated on its way."""
-    with exchange.faults.duplicate_frames(ORDER_EVENTS, times=None):
-        filled, cancelled = buy(trader), buy(trader, "99.50")
-        await trader.open(filled)
-        await trader.open(cancelled)
-        quote("Ask", "99.95", "0.5")
-        quote("Ask", "99.95", "1.5")
-        await trader.done(filled)
-        trader.connector.cancel(PAIR, cancelled)
-        await trader.done(cancelled)
-
-    assert trader.events.names(filled) == ["Created", "Filled", "Filled", "Completed"]
-    assert trader.events.names(cancelled) == ["Created", "Cancelled"]
-    await agree(trader)
-
-
 async def test_client_id_in_use_by_another_bot_is_replaced(trader, exchange, place, calls, agree):
     """The exchange refuses it; the other order is recognised as a stranger and left alone."""
     order_id = "HBOT-of-this-test"
@@ -283,9 +266,11 @@ async def test_many_orders_that_never_arrived_share_their_look_ups(trader, excha
 
 @each(CARRIED_OUT)
 async def test_cancel_carried_out_without_an_answer_is_found_out(
-    trader, exchange, calls, agree, fault
+    trader, exchange, calls, agree, fault, monkeypatch
 ):
     """The order is gone from the exchange; the next question about it tells."""
+    # That question may time out itself on a computer that is busy for a third of a second.
+    monkeypatch.setattr(trader.connector, "SHORT_POLL_INTERVAL", 0.2)
     order_id = buy(trader)
     await trader.open(order_id)
     with without_events(exchange), fault(exchange.faults, CANCEL):

@@ -30,11 +30,13 @@ def rewrite(exchange):
     class Rewritten:
         def __init__(self, operation, change):
             self._operation, self._change = operation, change
+            self.count = 0
 
         async def _around(self, call, proceed):
             reply = await proceed()
             if call.operation != self._operation:
                 return reply
+            self.count += 1
             rows = msgspec.json.decode(reply.body)
             for row in rows:
                 self._change(row)
@@ -42,6 +44,7 @@ def rewrite(exchange):
 
         def __enter__(self):
             exchange.faults.rest.append(self._around)
+            return self
 
         def __exit__(self, *exc):
             exchange.faults.rest.remove(self._around)
@@ -165,3 +168,38 @@ async def test_order_of_unknown_fate_is_not_given_up_over_a_row_that_cannot_be_r
     await trader.done(order_id)
     assert trader.events.names(order_id) == ["Created", "Filled", "Completed"]
     await agree(trader)
+
+
+async def test_strange_row_of_another_order_does_not_keep_one_that_never_arrived(
+    exchange, trader, place, rewrite, little_patience, quick_time_outs
+):
+    """It was placed by hand, long ago, and has no client id."""
+    strange = place("main", "Bid", "99.00", "1")
+    with (
+        rewrite(HISTORY, strange_status(str(strange.order_id))),
+        exchange.faults.cut_before_arrival(PLACE),
+    ):
+        order_id = trader.connector.buy(PAIR, Decimal(2), OrderType.LIMIT, Decimal("99.95"))
+        await trader.done(order_id)
+    assert trader.events.names(order_id) == ["Failure"]
+
+
+async def test_strange_row_that_may_be_the_order_keeps_it_pending(
+    exchange, trader, rewrite, eventually, little_patience, quick_time_outs
+):
+    """It arrived, and what the history tells of it cannot be read: that is no evidence."""
+
+    def strange(row):
+        row["status"] = "Levitating"
+
+    with (
+        exchange.faults.skip_frames(ORDER_EVENTS, times=None),
+        exchange.faults.server_error(OPEN_ORDERS, times=None),
+        rewrite(HISTORY, strange) as told,
+        exchange.faults.cut_after_execution(PLACE),
+    ):
+        order_id = trader.connector.buy(PAIR, Decimal(2), OrderType.LIMIT, Decimal("100.10"))
+        await eventually(lambda: told.count >= 3)
+        assert trader.events.names(order_id) == []
+    await trader.done(order_id)
+    assert trader.events.names(order_id) == ["Created", "Filled", "Completed"]

@@ -105,6 +105,14 @@ def test_accept_of_a_repeated_diff_is_ignored(sequence):
     assert sequence.last_update_id == 13
 
 
+def test_ids_that_start_again_while_a_snapshot_is_awaited_void_what_was_kept(sequence):
+    """No snapshot would ever connect to the old ones."""
+    for diff in (Diff(900, 905), Diff(906, 910), Diff(1, 2), Diff(3, 3)):
+        sequence.accept(diff)
+    assert sequence.start(1) == [Diff(1, 2), Diff(3, 3)]
+    assert sequence.last_update_id == 3
+
+
 def test_reset_forgets_snapshot_and_diffs(sequence):
     """After a reconnect nothing of before may be used."""
     sequence.start(10)

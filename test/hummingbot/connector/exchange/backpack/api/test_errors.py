@@ -26,6 +26,7 @@ RESYNC, UNKNOWN = (Outcome.REJECTED, Retry.AFTER_RESYNC), (Outcome.UNKNOWN, Retr
 POLICY = {
     errors.TransportError: UNKNOWN,
     errors.NotSent: (Outcome.REJECTED, Retry.BACKOFF),
+    errors.HeldBack: (Outcome.REJECTED, Retry.BACKOFF),
     errors.DecodeError: UNKNOWN,
     errors.AuthenticationError: FATAL_AUTH,
     errors.ClockSkewError: RESYNC,
@@ -120,6 +121,13 @@ def test_transport_error_tells_the_request_and_the_reason():
     error = errors.TransportError(PLACE, "timed out")
     assert (error.request, error.reason) == (PLACE, "timed out")
     assert str(error) == f"{PLACE}: no reply (timed out). Check the network connection."
+
+
+def test_error_of_a_request_that_was_held_back_blames_no_network():
+    """Nobody was asked, so there is no reply that could be missing."""
+    error = errors.HeldBack(PLACE, "the request limit is used up.")
+    assert isinstance(error, errors.NotSent)
+    assert str(error) == f"{PLACE}: not sent, because the request limit is used up."
 
 
 def test_decode_error_keeps_the_payload_and_shows_its_beginning():
@@ -285,6 +293,14 @@ def test_classify_plain_text_keeps_the_text_and_has_no_code(request_name, status
     error = classify(request_name, status, text.encode())
     assert type(error) is kind
     assert (error.code, error.message) == (None, text)
+
+
+@pytest.mark.parametrize("place", ["{} is not a signature", " {}", "{}"])
+def test_classify_text_that_begins_with_a_signature_is_no_web_page(place):
+    """What is shown instead of the signature looks like a page, but the refusal is definite."""
+    error = classify(PLACE, 400, place.format("A" * 86 + "==").encode())
+    assert type(error) is errors.InvalidRequest
+    assert error.message.startswith("<left out>")
 
 
 # --- what sources contradict each other about -----------------------------------------------
@@ -517,6 +533,7 @@ def test_no_signature_that_the_exchange_repeats_is_ever_shown(raw, place, form):
         refusal(PLACE, "INVALID_ORDER", said),
         errors.DecodeError(PLACE, said, said.encode()),
         errors.TransportError(PLACE, said),
+        errors.HeldBack(PLACE, said),
         errors.SubscriptionRejected(4003, said),
     ]
     for error in shown:

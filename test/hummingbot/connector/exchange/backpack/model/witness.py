@@ -7,7 +7,7 @@ from collections import Counter
 from hummingbot.connector.exchange.backpack.api.models import OrderStatus, TimeInForce
 from hummingbot.core.data_type.in_flight_order import OrderState
 
-from ..conftest import EventLog
+from ..conftest import EventLog, told_fill, true_fill
 
 # Nothing twice, nothing before its creation, and after its end only fills that became known late.
 LIFE = re.compile(r"Failure|Created( Filled)*( Completed|( Cancelled| Failure)( Filled)*)?")
@@ -138,8 +138,8 @@ class Witness(logging.Handler):
             yield f"still lost: {sorted(lost)}"
 
     def _fill_differences(self, exchange):
-        ours = Counter(_told_fill(event) for event in self.fills())
-        theirs = Counter(_true_fill(fill) for fill in exchange.fills())
+        ours = Counter(told_fill(event) for event in self.fills())
+        theirs = Counter(true_fill(fill) for fill in exchange.fills())
         for fill in theirs - ours:
             yield f"fill not told: {fill}"
         for fill in ours - theirs:
@@ -169,26 +169,3 @@ def _states_of_expired(true):
     # An IOC order may end for another reason, which not every reply tells.
     is_ioc = true.time_in_force is TimeInForce.IOC
     return {OrderState.FAILED, OrderState.CANCELED} if is_ioc else {OrderState.FAILED}
-
-
-def _told_fill(event):
-    (fee,) = event.trade_fee.flat_fees
-    return (
-        event.exchange_order_id,
-        event.exchange_trade_id,
-        event.price,
-        event.amount,
-        fee.token,
-        fee.amount,
-    )
-
-
-def _true_fill(fill):
-    return (
-        str(fill.order_id),
-        str(fill.trade_id),
-        fill.price,
-        fill.quantity,
-        fill.fee_symbol,
-        fill.fee,
-    )

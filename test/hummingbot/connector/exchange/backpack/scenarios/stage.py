@@ -31,6 +31,7 @@ class OurStage:
 
         self._monkeypatch = monkeypatch
         self._connector_class = BackpackExchange
+        request.getfixturevalue("quick_polls")
         request.getfixturevalue("quick_reconnects")
         request.getfixturevalue("little_patience")
         monkeypatch.setattr(backpack_web_utils, "REQUEST_TIMEOUT_S", REQUEST_TIMEOUT_S)

@@ -252,12 +252,12 @@ async def test_clock_30_s_off_and_drifting(exchange, quote, start_trader, agree,
     quote("Bid", "99.90", "50")
     quote("Ask", "100.10", "50")
     trader = await start_trader(exchange) if when == "all at once" else None
-    with exchange.faults.clock_skew(30_000), exchange.faults.clock_drift(2):
+    with exchange.faults.clock_skew(30_000), exchange.faults.clock_drift(4):
         trader = trader or await start_trader(exchange)
         order_ids = []
         for _ in range(4):
             order_ids.append(await trader.rest("99.95"))
-            await asyncio.sleep(0.8)
+            await asyncio.sleep(0.3)
         cut_account_stream(exchange)  # it has to be signed for anew
         quote("Ask", "99.95", "8")
         for order_id in order_ids:

@@ -30,7 +30,10 @@ async def test_fill_while_the_user_stream_is_down_then_reconnect(trader, exchang
 
 async def test_duplicate_and_out_of_order_events(trader, exchange, quote, agree):
     """The last fill is told first, and everything twice."""
-    order_id = await trader.rest("99.95")
+    with exchange.faults.duplicate_frames(ORDER_EVENTS, times=None):
+        order_id, cancelled = await trader.rest("99.95"), await trader.rest("99.50")
+        trader.connector.cancel("SOL-USDC", cancelled)
+        await trader.done(cancelled)
     with held_frames(exchange, ORDER_EVENTS) as held:
         for _ in range(4):
             quote("Ask", "99.95", "0.5")
@@ -40,6 +43,7 @@ async def test_duplicate_and_out_of_order_events(trader, exchange, quote, agree)
 
     await agree(trader)
     trader.expect(order_id, "Created Filled Filled Filled Filled Completed")
+    trader.expect(cancelled, "Created Cancelled")
 
 
 async def test_half_open_socket(stage, exchange, quote, start_trader, agree, calls):
