@@ -117,6 +117,9 @@ class Memory:
                 await asyncio.to_thread(self._file.write, *self._content())
             except StateFileError as e:
                 self._fail(e)
+            except asyncio.CancelledError:
+                self._has_changed = True  # perhaps it is not written: the last `save` does it
+                raise
             else:
                 self._is_failing = False
 

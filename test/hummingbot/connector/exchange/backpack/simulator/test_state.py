@@ -7,6 +7,8 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 
 from hummingbot.connector.exchange.backpack.api.endpoints import ExecuteOrder
 from hummingbot.connector.exchange.backpack.api.models import OrderType, Side, Symbol
+from hummingbot.connector.exchange.backpack.simulator import memory
 from hummingbot.connector.exchange.backpack.simulator.engine import Engine
 from hummingbot.connector.exchange.backpack.simulator.events import Refusal
 from hummingbot.connector.exchange.backpack.simulator.local import (
@@ -190,6 +193,30 @@ async def test_it_can_be_saved_by_an_exit_handler(remembering, path):
         exchange.save()
         assert len(StateFile(path).read().accounts[0].orders) == 2
     exchange.save()
+
+
+async def test_exit_saves_what_a_save_under_way_did_not_get_to_write(
+    remembering, path, monkeypatch, eventually
+):
+    """The loop ends while a save waits for its thread, which then never begins."""
+    monkeypatch.setattr(memory, "_SAVE_EVERY_S", 0.01)
+    released = threading.Event()
+    exchange = LocalExchange(remembering())
+    await exchange.start()
+    await eventually(path.exists)
+    with ThreadPoolExecutor(1) as threads:
+        asyncio.get_running_loop().set_default_executor(threads)
+        threads.submit(released.wait)
+        exchange.engine.place("main", order(BID, 90, 1))
+        await eventually(lambda: not exchange._memory._has_changed)  # encoded, and not written
+        exchange._memory._saver.cancel()
+        await asyncio.wait([exchange._memory._saver])
+        exchange.save()
+        released.set()
+    (account,) = (a for a in json.loads(path.read_text())["accounts"] if a["name"] == "main")
+    assert [kept["side"] for kept in account["orders"]] == ["Bid"]
+    exchange._memory._saver = None
+    await exchange.stop()
 
 
 def test_what_is_older_than_the_file_is_not_written(tmp_path):
