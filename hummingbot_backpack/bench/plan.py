@@ -64,7 +64,7 @@ class Case:
         )
 
 
-_BURST = {"messages": 20_000, "bursts": 3}
+_BURST = {"messages": 20_000, "bursts": 9}
 _QUICK_BURST = {"messages": 10_000, "bursts": 3}
 
 CASES = (

@@ -131,14 +131,14 @@ class BookFeed:
         self._gap_s = now_s
         return max(-self._loads_left / _LOADS_A_SECOND, 0.0)
 
-    def on_diff(self, diff: Diff) -> bool:
+    def on_diff(self, diff: Diff) -> bool:  # noqa: C901 (one way from top to bottom)
         """Bring a diff into the book if it is its turn; else it is kept, or known already.
 
-        This and `apply` run for every message, so they read from top to bottom and call only the
-        book.
+        This runs for every message, so it reads from top to bottom and calls only the book.
 
         Returns:
-            False if it would cross the book, which is then not right.
+            False if a bid would be at or above the best ask, which means that the book is not
+            right; of the diff only removals have then been applied.
 
         Raises:
             SequenceGap: diffs are missing before this one.
@@ -148,15 +148,6 @@ class BookFeed:
             sequence.last_update_id = diff.last_update_id  # as `accept` does with the next in turn
         elif sequence.accept(diff) is None:
             return True
-        return self.apply(diff)
-
-    def apply(self, diff: Diff) -> bool:
-        """Bring a diff into the book, unless it would cross it.
-
-        Returns:
-            False if a bid would be at or above the best ask; of the diff only removals have then
-            been applied.
-        """
         bids, asks, update_id = diff.bids, diff.asks, diff.last_update_id
         try:
             if not asks:
@@ -204,7 +195,9 @@ class BookFeed:
         _number(snapshot.bids + snapshot.asks, snapshot.last_update_id)
         assert self._book is not None  # noqa: S101 (a book exists before it is synchronised)
         self._book.apply_snapshot(snapshot.bids, snapshot.asks, snapshot.last_update_id)
-        if not all(self.apply(diff) for diff in kept):
+        # Those that were kept come in their turn once more.
+        self.sequence.last_update_id = snapshot.last_update_id
+        if not all(self.on_diff(diff) for diff in kept):
             self.sequence.reset()
             return False
         self.loaded_update_id = snapshot.last_update_id

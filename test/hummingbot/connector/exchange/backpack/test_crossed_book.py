@@ -166,7 +166,7 @@ def test_book_is_right_or_known_to_be_crossed(changes):
             bids=rows_of(bid_change),
             asks=rows_of(ask_change),
         )
-        assert feed.apply(diff) is not crosses(bids, asks)
+        assert feed.on_diff(diff) is not crosses(bids, asks)
         if crosses(bids, asks):
             return
         assert {row.price: row.amount for row in feed.book.bid_entries()} == bids
